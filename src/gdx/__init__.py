@@ -1,0 +1,60 @@
+"""Derivatives and gradient descent on the arrays you already have.
+
+The same call works on NumPy, CuPy, PyTorch, JAX, Dask and every other library that follows the
+Array API standard; the result has the library, dtype and device of the input.
+"""
+
+from gdx.backends import (
+    Backend,
+    BackendFallbackWarning,
+    BackendInfo,
+    BackendUnavailableError,
+    array_namespace,
+    asarray,
+    backend,
+    backends,
+    to_numpy,
+    use,
+    using,
+)
+from gdx.functions import (
+    cross_entropy_error,
+    log_softmax,
+    mean_squared_error,
+    relu,
+    sigmoid,
+    softmax,
+    softmax_cross_entropy,
+)
+from gdx.nets import SimpleNet
+from gdx.numerical import numerical_gradient
+from gdx.optimize import Descent, DescentResult, Status, gradient_descent
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Backend",
+    "BackendFallbackWarning",
+    "BackendInfo",
+    "BackendUnavailableError",
+    "Descent",
+    "DescentResult",
+    "SimpleNet",
+    "Status",
+    "array_namespace",
+    "asarray",
+    "backend",
+    "backends",
+    "cross_entropy_error",
+    "gradient_descent",
+    "log_softmax",
+    "mean_squared_error",
+    "numerical_gradient",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "softmax_cross_entropy",
+    "to_numpy",
+    "use",
+    "using",
+]

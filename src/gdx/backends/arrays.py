@@ -1,0 +1,150 @@
+"""Questions to arrays: of which library, on which device, of which dtype, with what numbers."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from gdx.backends.libraries import (
+    LIBRARY_OF_NAMESPACE,
+    Array,
+    Device,
+    DType,
+    Namespace,
+    library,
+)
+
+_NUMBERS = (bool, int, float, complex, np.generic)
+
+# Remembered for the libraries in the table, whose array types have one namespace each.
+_NAMESPACE_OF_TYPE: dict[type, Namespace] = {}
+
+
+def is_array(x: object) -> bool:
+    """Tell whether `x` is an array of a library that follows the standard (no list, no number)."""
+    return type(x) in _NAMESPACE_OF_TYPE or (
+        array_api_compat.is_array_api_obj(x) and not isinstance(x, np.generic)
+    )
+
+
+def namespace_of(x: Array) -> Namespace:
+    """Return the namespace of the functions that work on the array `x`."""
+    return _NAMESPACE_OF_TYPE.get(type(x)) or _looked_up(x)
+
+
+def _looked_up(x: Array) -> Namespace:
+    if any(kind.__name__ in ("MaskedArray", "matrix") for kind in type(x).__mro__):
+        raise TypeError(
+            f"gdx does not take a {type(x).__name__}: its operators mean something else than those "
+            "of an array. Convert it first, for example by numpy.asarray(x)."
+        )
+    if not is_array(x):
+        raise TypeError(
+            f"expected an array, got {type(x).__name__}; gdx.asarray makes one from numbers."
+        )
+    xp = array_api_compat.array_namespace(x)
+    if xp.__name__ in LIBRARY_OF_NAMESPACE:
+        _NAMESPACE_OF_TYPE[type(x)] = xp
+    return xp
+
+
+def common_namespace(*objects: object) -> Namespace | None:
+    """Return the one namespace of the arrays among `objects`; None if all of them are numbers."""
+    arrays: list[Array] = [x for x in objects if not isinstance(x, _NUMBERS)]
+    if not arrays:
+        return None
+    first = arrays[0]
+    xp = namespace_of(first)
+    for x in arrays[1:]:
+        other = namespace_of(x)
+        if other is not xp:
+            raise TypeError(
+                f"arrays of two libraries are mixed: {library(xp).name} ({type(first).__name__}) "
+                f"and {library(other).name} ({type(x).__name__}). Convert one of them: "
+                "gdx.to_numpy(x) brings an array to the host, gdx.asarray(x) takes a NumPy array "
+                "to the current backend."
+            )
+        if device_of(x) != device_of(first):
+            raise ValueError(
+                f"arrays lie on two devices: {device_of(first)} and {device_of(x)}. Move one of "
+                "them first."
+            )
+    return xp
+
+
+def device_of(x: Array) -> Device:
+    """Return the device on which `x` lies."""
+    return array_api_compat.device(x)
+
+
+def dtype_name(dtype: DType) -> str:
+    """Return the standard's name of a dtype of any library, given as an object or by name."""
+    return str(getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)).split(".")[-1]
+
+
+@functools.cache
+def is_real_floating(xp: Namespace, dtype: DType) -> bool:
+    """Tell whether `dtype` holds real floating-point numbers, of whatever width."""
+    return bool(xp.isdtype(dtype, "real floating"))
+
+
+@functools.cache
+def is_integer(xp: Namespace, dtype: DType) -> bool:
+    """Tell whether `dtype` holds integers."""
+    return bool(xp.isdtype(dtype, "integral"))
+
+
+@functools.cache
+def epsilon(xp: Namespace, dtype: DType) -> float:
+    """Return the distance from 1 to the next number of the floating `dtype`."""
+    return float(xp.finfo(dtype).eps)
+
+
+def dtypes_on(xp: Namespace, device: Device) -> dict[str, DType]:
+    """Return the standard's dtypes that `device` has, by name."""
+    dtypes: dict[str, DType] = xp.__array_namespace_info__().dtypes(device=device)
+    return dtypes
+
+
+def default_float(xp: Namespace, device: Device) -> DType:
+    """Return float64 where the device has it, else float32."""
+    dtypes = dtypes_on(xp, device)
+    return dtypes.get("float64", dtypes["float32"])
+
+
+def as_like(obj: object, x: Array, xp: Namespace, *, dtype: DType | None = None) -> Array:
+    """Return `obj` as an array beside `x`: numbers and lists move to its device.
+
+    An array of another library or on another device is an error, as everywhere.
+    """
+    if not is_array(obj):
+        return xp.asarray(np.asarray(obj), dtype=dtype, device=device_of(x))
+    common_namespace(x, obj)
+    return obj if dtype is None else xp.astype(obj, dtype, copy=False)
+
+
+def to_numpy(x: Array, /) -> Any:
+    """Bring an array to the host, as a NumPy array.
+
+    This is the one way by which gdx copies numbers from a device to the host, but for printing,
+    plotting and saving. A Dask array is computed.
+
+    Parameters
+    ----------
+    x : array of any library, number, or list of numbers
+
+    Returns
+    -------
+    x : numpy.ndarray
+        May share its memory with `x`, and may be read-only. bfloat16 comes as float32.
+
+    Examples
+    --------
+    >>> import gdx
+    >>> gdx.to_numpy([1.0, 2.0])
+    array([1., 2.])
+    """
+    return library(namespace_of(x)).to_numpy(x) if is_array(x) else np.asarray(x)

@@ -1,0 +1,282 @@
+"""The current backend: where arrays that are made from nothing go."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from gdx.backends.arrays import (
+    common_namespace,
+    default_float,
+    device_of,
+    dtype_name,
+    dtypes_on,
+    is_array,
+    is_integer,
+    is_real_floating,
+    namespace_of,
+)
+from gdx.backends.libraries import LIBRARIES, Array, Device, DType, Namespace, library
+from gdx.backends.probe import Backend, BackendUnavailableError, first_accelerator, start
+
+
+class BackendFallbackWarning(UserWarning):
+    """The array library that was asked for cannot be used; another one takes its place."""
+
+
+_process: Backend | None = None
+_scoped: ContextVar[Backend | None] = ContextVar("gdx backend", default=None)
+
+
+def use(
+    name: str | Namespace,
+    *,
+    device: Device = None,
+    dtype: DType | None = None,
+    fallback: str | None = "numpy",
+) -> Backend:
+    """Choose where arrays that are made from nothing go, for the whole process.
+
+    Lists, scalars and initial weights become arrays of this backend. A routine that is handed an
+    array never looks at it.
+
+    Parameters
+    ----------
+    name : str or namespace
+        "numpy", "cupy", "torch", "jax", "dask"; "auto" for the first of them that computes on an
+        accelerator, else NumPy; or any namespace of the Array API standard, as ``jax.numpy``.
+    device : optional
+        In the library's own terms ("cuda:1", a device object); its default device otherwise.
+    dtype : str or dtype, optional
+        The floating dtype of new arrays; float64 where the device has it, else float32.
+    fallback : str or None
+        What takes the place of a backend that cannot be used. With None that is an error.
+
+    Returns
+    -------
+    backend : Backend
+        What was chosen.
+
+    Warns
+    -----
+    BackendFallbackWarning
+        If `fallback` was used: which backend, why not, what instead, and how to install it. A
+        backend is usable if a small kernel was run on it; that it can be imported is not enough.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If the backend cannot be used and `fallback` is None, or cannot be used either.
+    TypeError, ValueError
+        If `name` or `dtype` is unknown.
+
+    See Also
+    --------
+    using : the same inside a ``with`` block, for this thread or task alone.
+
+    Notes
+    -----
+    The environment variable ``GDX_BACKEND`` sets the first value. Inside a `using` block, `use`
+    changes the process's value, not the block's.
+
+    Examples
+    --------
+    >>> import gdx
+    >>> print(gdx.use("numpy", dtype="float32"))
+    numpy on cpu, float32
+    >>> gdx.asarray([1.0, 2.0]).dtype
+    dtype('float32')
+    >>> print(gdx.use("numpy"))
+    numpy on cpu, float64
+    """
+    global _process
+    _process = _selected(name, device, dtype, fallback, level=3)
+    return _process
+
+
+@contextmanager
+def using(
+    name: str | Namespace,
+    *,
+    device: Device = None,
+    dtype: DType | None = None,
+    fallback: str | None = "numpy",
+) -> Iterator[Backend]:
+    """Choose where arrays that are made from nothing go, inside a ``with`` block.
+
+    The parameters, warnings and errors are those of `use`. Blocks in other threads and in other
+    asyncio tasks are not disturbed.
+
+    Examples
+    --------
+    >>> import gdx
+    >>> with gdx.using("numpy", dtype="float32") as backend:
+    ...     print(backend)
+    numpy on cpu, float32
+    """
+    chosen = _selected(name, device, dtype, fallback, level=5)
+    token = _scoped.set(chosen)
+    try:
+        yield chosen
+    finally:
+        _scoped.reset(token)
+
+
+def backend() -> Backend:
+    """Return the current backend: its `name`, namespace `xp`, `device` and floating `dtype`.
+
+    Examples
+    --------
+    >>> import gdx
+    >>> gdx.backend().name
+    'numpy'
+    """
+    global _process
+    current = _scoped.get() or _process
+    if current is None:
+        current = _process = _from_environment()
+    return current
+
+
+def _from_environment() -> Backend:
+    try:
+        return _selected(os.environ.get("GDX_BACKEND") or "numpy", None, None, "numpy", level=4)
+    except ValueError as error:
+        raise ValueError(f"in the environment variable GDX_BACKEND, {error}") from None
+
+
+def _selected(
+    name: str | Namespace, device: Device, dtype: DType | None, fallback: str | None, level: int
+) -> Backend:
+    if isinstance(name, str) and name == "auto":
+        name, accelerator = first_accelerator()
+        device = accelerator if device is None else device
+    try:
+        return start(name, device, dtype)
+    except BackendUnavailableError as error:
+        wanted = name if isinstance(name, str) else library(name).name
+        install = LIBRARIES[wanted].install if wanted in LIBRARIES else ""
+        problem = f"the backend {wanted} cannot be used: {error}." + (
+            f" To get it: {install}." if install else ""
+        )
+        if fallback is None or fallback == wanted:
+            raise BackendUnavailableError(problem) from error
+        substitute = start(fallback, None, dtype)
+        warnings.warn(
+            f"{problem} Using {substitute} instead.", BackendFallbackWarning, stacklevel=level
+        )
+        return substitute
+
+
+_HALF_AS_WIDE = {
+    "float64": "float32",
+    "complex128": "complex64",
+    "int64": "int32",
+    "uint64": "uint32",
+}
+
+
+def asarray(obj: object, /, *, dtype: DType | None = None) -> Array:
+    """Make an array of the current backend from numbers, lists or a NumPy array.
+
+    Parameters
+    ----------
+    obj : number, nested list, NumPy array, or array of the current backend
+    dtype : str or dtype, optional
+        Otherwise floating numbers in lists take the backend's dtype, integers stay integers, and
+        arrays keep their dtype; what is too wide for the device becomes half as wide.
+
+    Returns
+    -------
+    x : array
+        On the backend's device. Shares no memory with `obj`, unless `obj` is already there.
+
+    Raises
+    ------
+    TypeError
+        If `obj` is an array of a third library, or does not hold numbers.
+
+    Examples
+    --------
+    >>> import gdx
+    >>> gdx.asarray([[1.0, 2.0], [3.0, 4.0]])
+    array([[1., 2.],
+           [3., 4.]])
+    """
+    current = backend()
+    if dtype is not None:
+        dtype = getattr(current.xp, dtype_name(dtype))
+    if is_array(obj):
+        xp = namespace_of(obj)
+        if xp is current.xp:
+            return xp.asarray(obj, dtype=dtype, device=current.device)
+        if not isinstance(obj, np.ndarray):
+            raise TypeError(
+                f"obj is an array of {library(xp).name}, the current backend is {current.name}. "
+                "Go through the host: gdx.asarray(gdx.to_numpy(obj))."
+            )
+    host = np.array(obj)
+    if host.dtype.kind not in "biufc":
+        raise TypeError(f"obj must hold numbers; got {type(obj).__name__} of dtype {host.dtype}.")
+    if dtype is None:
+        dtype = _dtype_on(current, host.dtype, has_own=isinstance(obj, np.ndarray | np.generic))
+    return current.xp.asarray(host, dtype=dtype, device=current.device)
+
+
+def _dtype_on(current: Backend, dtype: np.dtype[Any], *, has_own: bool) -> DType | None:
+    if dtype.kind == "f" and not has_own:
+        return current.dtype
+    available = dtypes_on(current.xp, current.device)
+    return None if dtype.name in available else available.get(_HALF_AS_WIDE.get(dtype.name, ""))
+
+
+def array_namespace(*arrays: Array) -> Namespace:
+    """Return the namespace of the functions that work on `arrays`.
+
+    Parameters
+    ----------
+    *arrays : array, Python number or NumPy scalar
+        Numbers have no say. If there is no array among the arguments, the namespace is that of the
+        current backend.
+
+    Returns
+    -------
+    namespace : module
+        The functions of the Array API standard for this library, through array-api-compat.
+
+    Raises
+    ------
+    TypeError
+        If an argument is neither an array nor a number, or if arrays of two libraries are mixed.
+    ValueError
+        If the arrays lie on different devices.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gdx
+    >>> gdx.array_namespace(np.ones(2), 3.0).__name__
+    'array_api_compat.numpy'
+    """
+    return common_namespace(*arrays) or backend().xp
+
+
+def floating(x: object, name: str) -> tuple[Array, Namespace]:
+    """Return `x` as an array with a real floating dtype, and its namespace.
+
+    Numbers and lists go to the current backend, integers become the default float. `name` is what
+    an error calls the argument.
+    """
+    array: Array = x if is_array(x) else asarray(x)
+    xp = namespace_of(array)
+    if not is_real_floating(xp, array.dtype):
+        if not is_integer(xp, array.dtype):
+            raise TypeError(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
+        array = xp.astype(array, default_float(xp, device_of(array)))
+    return array, xp

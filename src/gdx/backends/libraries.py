@@ -1,0 +1,206 @@
+"""The array libraries that gdx knows by name, and in what they differ.
+
+Everything else in gdx takes its namespace from the arrays it is handed. Where libraries differ in
+more than their name (may an element be assigned? does it cost anything to look at a value?), the
+difference is a named capability of `Library`, and `LIBRARIES` is the table of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+Array = Any
+Namespace = Any
+Device = Any
+DType = Any
+
+
+def _always(x: Array) -> bool:
+    return True
+
+
+def _never(x: Array) -> bool:
+    return False
+
+
+def _itself(x: Array) -> Array:
+    return x
+
+
+def _no_accelerator() -> Device | None:
+    return None
+
+
+def _unstacked(x: Array) -> Sequence[Any]:
+    xp = array_api_compat.array_namespace(x)
+    elements: Sequence[Any] = xp.unstack(xp.reshape(x, (-1,)))
+    return elements
+
+
+def _through_dlpack(x: Array) -> Any:
+    return np.from_dlpack(x) if hasattr(x, "__dlpack__") else np.asarray(x)
+
+
+def _standard_devices(xp: Namespace) -> Sequence[Device]:
+    devices: Sequence[Device] = xp.__array_namespace_info__().devices()
+    return devices
+
+
+def _as_given(device: Device) -> Device:
+    return device
+
+
+def _cupy_devices(xp: Namespace) -> Sequence[Device]:
+    cuda = importlib.import_module("cupy").cuda
+    return [cuda.Device(i) for i in range(cuda.runtime.getDeviceCount())]
+
+
+def _cupy_device(device: Device) -> Device:
+    if isinstance(device, str):
+        device = int(device.removeprefix("cuda").removeprefix(":") or 0)
+    if isinstance(device, int):
+        device = importlib.import_module("cupy").cuda.Device(device)
+    return device
+
+
+def _torch_devices(xp: Namespace) -> Sequence[Device]:
+    torch = importlib.import_module("torch")
+    cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return ["cpu", *cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
+def _torch_accelerator() -> Device | None:
+    return "cuda" if importlib.import_module("torch").cuda.is_available() else None
+
+
+def _torch_writable(x: Array) -> bool:
+    # An expanded tensor shows one element of memory in many places.
+    return not any(step == 0 and n > 1 for step, n in zip(x.stride(), x.shape, strict=True))
+
+
+def _torch_detached(x: Array) -> Array:
+    return x.detach() if x.requires_grad else x
+
+
+def _torch_to_numpy(x: Array) -> Any:
+    x = x.detach().cpu().resolve_conj()
+    # NumPy has no bfloat16; float32 holds its values exactly.
+    return (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy()
+
+
+def _jax_device(device: Device) -> Device:
+    if isinstance(device, str):
+        platform, _, index = device.partition(":")
+        device = importlib.import_module("jax").devices(platform)[int(index or 0)]
+    return device
+
+
+def _jax_accelerator() -> Device | None:
+    devices = importlib.import_module("jax").devices()
+    return next((device for device in devices if device.platform != "cpu"), None)
+
+
+def _jax_on_host(x: Array) -> bool:
+    traced = isinstance(x, sys.modules["jax"].core.Tracer)
+    return not traced and all(device.platform == "cpu" for device in x.devices())
+
+
+@dataclass(frozen=True)
+class Library:
+    """What gdx knows of an array library: where it is found, and in what it differs from others.
+
+    The defaults describe a library that nobody has heard of: it follows the standard, its elements
+    may be assigned, and looking at a value may be slow or impossible.
+    """
+
+    name: str
+    package: str
+    namespace: str
+    install: str = ""
+    devices: Callable[[Namespace], Sequence[Device]] = _standard_devices
+    find_device: Callable[[Device], Device] = _as_given
+    accelerator: Callable[[], Device | None] = _no_accelerator
+    # Capabilities of an array:
+    on_host: Callable[[Array], bool] = _never  # reading a value costs nothing
+    writable: Callable[[Array], bool] = _always  # x[i] = v changes x and nothing but x[i]
+    elements: Callable[[Array], Sequence[Any]] = (
+        _unstacked  # in C order, to be assigned by x[i] = v
+    )
+    detached: Callable[[Array], Array] = _itself  # the same memory, outside the library's autograd
+    settled: Callable[[Array], Array] = _itself  # computed now, if the library is lazy
+    to_numpy: Callable[[Array], Any] = _through_dlpack
+
+
+LIBRARIES = {
+    library.name: library
+    for library in (
+        Library(
+            "numpy",
+            "numpy",
+            "array_api_compat.numpy",
+            on_host=_always,
+            writable=lambda x: x.flags.writeable,
+            elements=lambda x: x.ravel().tolist(),
+            to_numpy=_itself,
+        ),
+        Library(
+            "cupy",
+            "cupy",
+            "array_api_compat.cupy",
+            'pip install "gdx[cuda12]" (or "gdx[cuda13]"), with an NVIDIA driver',
+            devices=_cupy_devices,
+            find_device=_cupy_device,
+            accelerator=lambda: _cupy_device(0),
+            to_numpy=lambda x: x.get(),
+        ),
+        Library(
+            "torch",
+            "torch",
+            "array_api_compat.torch",
+            'pip install "gdx[torch]"',
+            devices=_torch_devices,
+            accelerator=_torch_accelerator,
+            on_host=lambda x: x.device.type == "cpu",
+            writable=_torch_writable,
+            detached=_torch_detached,
+            to_numpy=_torch_to_numpy,
+        ),
+        Library(
+            "jax",
+            "jax",
+            "jax.numpy",
+            'pip install "gdx[jax]"',
+            devices=lambda xp: importlib.import_module("jax").devices(),
+            find_device=_jax_device,
+            accelerator=_jax_accelerator,
+            on_host=_jax_on_host,
+            writable=_never,
+            to_numpy=np.asarray,
+        ),
+        Library(
+            "dask",
+            "dask.array",
+            "array_api_compat.dask.array",
+            'pip install "gdx[dask]"',
+            devices=lambda xp: ["cpu"],
+            writable=_never,
+            settled=lambda x: x.persist(),
+            to_numpy=np.asarray,
+        ),
+    )
+}
+
+LIBRARY_OF_NAMESPACE = {library.namespace: library for library in LIBRARIES.values()}
+
+
+def library(xp: Namespace) -> Library:
+    """Return what gdx knows of the library with the namespace `xp`."""
+    name = xp.__name__
+    return LIBRARY_OF_NAMESPACE.get(name) or Library(name, name.partition(".")[0], name)

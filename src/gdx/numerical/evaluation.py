@@ -1,0 +1,94 @@
+"""Where f is evaluated: beside x, one element at a time, in x itself or in copies of it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gdx.backends import (
+    Array,
+    Namespace,
+    as_like,
+    common_namespace,
+    default_float,
+    device_of,
+    is_array,
+    is_integer,
+    is_real_floating,
+    library,
+)
+
+Function = Callable[[Array], Any]
+
+
+def evaluate_in_place(f: Function, x: Array, columns: list[Array], xp: Namespace) -> list[Any]:
+    """Return f(x) with element i of x set to that of each column, for each i in turn.
+
+    Each element is written into `x` itself, and every bit of `x` is put back, whatever happens.
+    """
+    elements = library(xp).elements
+    original = xp.asarray(x, copy=True)
+    rows = zip(*map(elements, columns), strict=True)
+    values = []
+    try:
+        for index, row, element in zip(_indices(x), rows, elements(original), strict=True):
+            for moved in row:
+                x[index] = moved
+                values.append(f(x))
+            x[index] = element
+    finally:
+        x[...] = original
+    return values
+
+
+def evaluate_in_copies(f: Function, x: Array, columns: list[Array], xp: Namespace) -> list[Any]:
+    """Return the same as `evaluate_in_place`, for an `x` whose elements cannot be assigned."""
+    places = xp.reshape(xp.arange(x.size, device=device_of(x)), x.shape)
+    return [
+        f(xp.where(here, column, x))
+        for here in (places == i for i in range(x.size))
+        for column in columns
+    ]
+
+
+def _indices(x: Array) -> itertools.product[tuple[int, ...]]:
+    return itertools.product(*map(range, x.shape))
+
+
+def gathered(values: list[Any], x: Array, xp: Namespace) -> Array:
+    """Return the values of f as one array: numbers on the host, arrays where they are."""
+    first = values[0]
+    if math.prod(getattr(first, "shape", ())) != 1:
+        raise ValueError(
+            f"f must return one number, but it returned an array of shape {tuple(first.shape)}. "
+            "Reduce it, for example by a sum or a mean."
+        )
+    if isinstance(first, int | float | np.generic | np.ndarray):
+        numbers = np.asarray(values).reshape(-1)
+        if numbers.dtype.kind == "f":
+            return numbers
+        if numbers.dtype.kind in "biu":
+            return numbers.astype(np.float64)
+    elif is_array(first):
+        common_namespace(x, first)
+        detached = library(xp).detached
+        numbers = xp.stack(
+            [
+                xp.reshape(detached(value), ())
+                if is_array(value)
+                else as_like(value, x, xp, dtype=first.dtype)
+                for value in values
+            ]
+        )
+        if is_real_floating(xp, numbers.dtype):
+            return numbers
+        if is_integer(xp, numbers.dtype):
+            return xp.astype(numbers, default_float(xp, device_of(x)))
+    raise TypeError(
+        f"f must return a real number, but it returned {first!r}"
+        + (": is a return missing?" if first is None else ".")
+    )

@@ -1,0 +1,237 @@
+"""Gradient descent with a fixed learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from gdx.backends import (
+    Array,
+    as_like,
+    floating,
+    library,
+    namespace_of,
+    to_numpy,
+)
+from gdx.numerical import numerical_gradient
+from gdx.optimize.result import DescentResult, Status
+from gdx.optimize.stopping import check, judge
+from gdx.trees import Tree, map_leaves
+
+
+@dataclass(frozen=True)
+class Descent:
+    """What a callback sees of a running descent, before a step is taken.
+
+    Attributes
+    ----------
+    step : int
+        The number of steps taken so far.
+    x : array or tree
+        The current point.
+    grad : array or tree
+        The gradient there.
+    lr : float
+        The learning rate.
+    nfev : int
+        Evaluations of f so far.
+    """
+
+    step: int
+    x: Tree
+    grad: Tree
+    lr: float
+    nfev: int
+
+
+class _Counted:
+    """A function that counts its calls."""
+
+    def __init__(self, f: Callable[[Tree], Any]) -> None:
+        self.f = f
+        self.calls = 0
+
+    def __call__(self, x: Tree) -> Any:
+        self.calls += 1
+        return self.f(x)
+
+
+def gradient_descent(
+    f: Callable[[Tree], Any],
+    init_x: Tree,
+    lr: float = 0.01,
+    step_num: int = 100,
+    *,
+    grad: Callable[[Tree], Tree] | None = None,
+    history: bool | int = True,
+    callback: Callable[[Descent], Any] | None = None,
+    verbose: bool = False,
+    progress: bool = False,
+    check_every: int = 10,
+) -> DescentResult:
+    r"""Minimise a function by steps against its gradient, x ← x - lr · ∇f(x).
+
+    Parameters
+    ----------
+    f : callable
+        Takes `x` and returns one real number: a Python number or an array of one element.
+    init_x : array_like, or dict, list or tuple of arrays
+        The start. It is copied, never changed. Numbers and lists of numbers become an array of the
+        current backend, integers become the default float.
+    lr : float
+        The learning rate: the length of a step in units of the gradient.
+    step_num : int
+        The number of steps. All of them are run, unless a value becomes NaN or infinite.
+    grad : callable, optional
+        Takes `x` and returns the gradient there, of the structure and shapes of `x`. By default
+        `numerical_gradient` of `f`.
+    history : bool or int
+        Which of the points before each step are kept: all, none, or every k-th.
+    callback : callable, optional
+        Called before each step with a `Descent`: step, x, grad, lr, nfev. Returning True stops.
+    verbose : bool
+        Print each coordinate and its gradient before each step.
+    progress : bool
+        Show a progress bar (needs tqdm: ``pip install "gdx[progress]"``).
+    check_every : int
+        After so many steps, and at both ends, f and x are looked at: is all finite, and is this
+        the best point so far? Nothing else is read from the device.
+
+    Returns
+    -------
+    result : DescentResult
+        With `x`, `history`, `fun`, `success`, `status`, `message`, `nit`, `nfev`, `x_best`,
+        `fun_best` and `checks`. It unpacks: ``x, history = gradient_descent(...)``, where
+        `history` has the shape (steps, \*x.shape) and lies on the device of `x`.
+
+    Raises
+    ------
+    TypeError
+        If `init_x` is not real, or `f` returns something that is not a real number.
+    ValueError
+        If `lr`, `step_num`, `history` or `check_every` is out of range, or `grad` returns a
+        gradient of another shape than `x`.
+
+    Notes
+    -----
+    The status is judged at the end. *Diverged*: a value is NaN or infinite, or f ended above its
+    start. *Converged*: the relative gradient max \|g_i\| max(\|x_i\|, 1) / max(\|f\|, 1) is at most
+    eps^(1/3) (Dennis and Schnabel 1983, eq. 7.2.5). *Hardly moved*: x changed by less than that,
+    relatively. *Step limit*: none of these.
+
+    A Dask array is computed at every check; that is the only place where it must be.
+
+    References
+    ----------
+    A. Cauchy (1847), Méthode générale pour la résolution des systèmes d'équations simultanées,
+    C. R. Acad. Sci. Paris 25, 536-538.
+
+    Examples
+    --------
+    >>> import gdx
+    >>> def f(x):
+    ...     return x[0] ** 2 + x[1] ** 2
+    >>> result = gdx.gradient_descent(f, [-3.0, 4.0], lr=0.1, step_num=100)
+    >>> print(result.status, abs(result.x).max() < 1e-8)
+    converged True
+    >>> x, path = result
+    >>> path.shape
+    (100, 2)
+    """
+    if not 0 < lr < math.inf:
+        raise ValueError(
+            f"lr must be a positive number; got {lr!r}. To maximise f, minimise lambda x: -f(x)."
+        )
+    for name, count, least in (("step_num", step_num, 0), ("check_every", check_every, 1)):
+        if not isinstance(count, int) or count < least:
+            raise ValueError(f"{name} must be an integer, {least} or more; got {count!r}.")
+    if not isinstance(history, int) or history < 0:
+        raise ValueError(f"history must be True, False or a positive integer; got {history!r}.")
+
+    counted = _Counted(f)
+    gradient = grad if grad is not None else lambda x: numerical_gradient(counted, x)
+    x = map_leaves(_own_copy, init_x)
+    seen = [check(0, x, counted(x))]
+    kept: list[Tree] = []
+    g: Tree | None = None
+    nit, stopped = 0, False
+    for step in _counting(step_num, progress):
+        if history and step % history == 0:
+            kept.append(x)
+        g = map_leaves(_beside, x, gradient(x))
+        if verbose:
+            print(f"step {step}: x = {_shown(x)}, gradient = {_shown(g)}")
+        if callback is not None:
+            stopped = callback(Descent(step, x, g, lr, counted.calls)) is True
+            if stopped:
+                break
+        x = map_leaves(lambda p, d: p - lr * d, x, g)
+        nit = step + 1
+        if nit % check_every == 0:
+            x = map_leaves(_settled, x)
+            seen.append(check(nit, x, counted(x)))
+            if not seen[-1].finite:
+                break
+    if seen[-1].step != nit:
+        seen.append(check(nit, x, counted(x)))
+
+    end = seen[-1]
+    best = min((c for c in seen if c.finite), key=lambda c: c.fun, default=seen[0])
+    status, message = judge(seen[0], end, g, lr, stopped=stopped)
+    here = end if end.finite else best
+    return DescentResult(
+        x=here.x,
+        history=_stacked(kept, x) if history else None,
+        fun=here.fun,
+        success=status is Status.CONVERGED,
+        status=status,
+        message=message,
+        nit=nit,
+        nfev=counted.calls,
+        x_best=best.x,
+        fun_best=best.fun,
+        checks=tuple((c.step, c.fun) for c in seen),
+    )
+
+
+def _counting(step_num: int, progress: bool) -> Iterable[int]:
+    if not progress:
+        return range(step_num)
+    try:
+        from tqdm import trange
+    except ImportError as error:
+        raise ImportError('progress=True needs tqdm: pip install "gdx[progress]".') from error
+    return trange(step_num, unit="step")
+
+
+def _own_copy(given: object) -> Array:
+    x, xp = floating(given, "init_x")
+    return xp.asarray(library(xp).detached(x), copy=True)
+
+
+def _beside(x: Array, g: object) -> Array:
+    """Return the gradient `g` as an array of the kind of `x`."""
+    xp = namespace_of(x)
+    beside = as_like(g, x, xp, dtype=x.dtype)
+    if beside.shape != x.shape:
+        raise ValueError(
+            f"grad must return the shape of x, {tuple(x.shape)}; it returned {tuple(beside.shape)}."
+        )
+    return library(xp).detached(beside)
+
+
+def _settled(x: Array) -> Array:
+    return library(namespace_of(x)).settled(x)
+
+
+def _shown(tree: Tree) -> Any:
+    return map_leaves(to_numpy, tree)
+
+
+def _stacked(points: list[Tree], x: Tree) -> Tree:
+    """Return `points` as one tree, stacked along a new first axis."""
+    if not points:
+        return map_leaves(lambda leaf: namespace_of(leaf).stack([leaf])[:0, ...], x)
+    return map_leaves(lambda *rows: namespace_of(rows[0]).stack(rows), *points)

@@ -1,0 +1,94 @@
+"""How a run is judged: from what was seen at its checks, in a sentence that says what to do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gdx.backends import epsilon, namespace_of, to_numpy
+from gdx.numerical.evaluation import gathered
+from gdx.optimize.result import Status
+from gdx.trees import Tree, leaves, map_leaves
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was seen of a point: after how many steps, f there, and whether all is finite."""
+
+    step: int
+    x: Tree
+    fun: float
+    finite: bool
+
+
+def check(step: int, x: Tree, value: Any) -> Check:
+    """Look at a point and the value of f there; of each array, one number is read."""
+    first = leaves(x)[0]
+    fun = float(to_numpy(gathered([value], first, namespace_of(first)))[0])
+    return Check(step, x, fun, math.isfinite(fun) and math.isfinite(_largest(_size, x)))
+
+
+def judge(
+    start: Check, end: Check, gradient: Tree | None, lr: float, *, stopped: bool
+) -> tuple[Status, str]:
+    """Return how a run ended, and the sentence for it."""
+    first = leaves(start.x)[0]
+    eps = epsilon(namespace_of(first), first.dtype)
+    if not end.finite:
+        return Status.DIVERGED, (
+            f"Diverged: x or f became NaN or infinite within {end.step} steps, and x is the best "
+            f"point seen. Try a smaller learning rate, for example lr={lr / 10:g}."
+        )
+    if stopped:
+        return Status.STOPPED, f"Stopped by the callback after {end.step} steps."
+    if end.fun - start.fun > 10 * eps * max(1.0, abs(start.fun)):
+        return Status.DIVERGED, (
+            f"Diverged: f rose from {start.fun:.6g} to {end.fun:.6g} in {end.step} steps. Try a "
+            f"smaller learning rate, for example lr={lr / 10:g}."
+        )
+    if gradient is None:
+        return Status.STEP_LIMIT, "No step was asked for: step_num is 0."
+    tolerance = eps ** (1 / 3)
+    slope = _largest(_relative_slope, gradient, end.x) / max(1.0, abs(end.fun))
+    if slope <= tolerance:
+        return Status.CONVERGED, (
+            f"Converged: the relative gradient fell to {slope:.2g} in {end.step} steps."
+        )
+    way = _largest(_relative_distance, end.x, start.x)
+    if way <= tolerance:
+        return Status.HARDLY_MOVED, (
+            f"Hardly moved: {end.step} steps changed x by {way:.2g} of its size, and the relative "
+            f"gradient is still {slope:.2g}. Try a larger learning rate, for example "
+            f"lr={min(lr * 10 / way, 0.1) if way else 0.1:.1g}."
+        )
+    return Status.STEP_LIMIT, (
+        f"Step limit: after {end.step} steps the relative gradient is still {slope:.2g}. Try more "
+        f"steps, or a learning rate somewhat larger than {lr:g}."
+    )
+
+
+def _size(x: Any, xp: Any) -> Any:
+    return xp.abs(x)
+
+
+def _relative_slope(g: Any, x: Any, xp: Any) -> Any:
+    # Dennis and Schnabel (1983), Numerical Methods for Unconstrained Optimization, eq. 7.2.5.
+    return xp.abs(g) * xp.maximum(xp.abs(x), 1.0)
+
+
+def _relative_distance(x: Any, y: Any, xp: Any) -> Any:
+    return xp.abs(x - y) / xp.maximum(xp.abs(y), 1.0)
+
+
+def _largest(measure: Any, *trees: Tree) -> float:
+    """Return the largest value of `measure` over all elements of all leaves."""
+
+    def of_leaf(*arrays: Any) -> float:
+        xp = namespace_of(arrays[0])
+        return float(to_numpy(xp.max(measure(*arrays, xp)))) if arrays[0].size else 0.0
+
+    # NaN wins, unlike in the built-in max.
+    return float(np.max(leaves(map_leaves(of_leaf, *trees)), initial=0.0))

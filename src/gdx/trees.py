@@ -1,0 +1,44 @@
+"""Parameters: one array, or dicts, lists and tuples of arrays, nested as you like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gdx.backends import is_array
+
+Tree = Any
+
+
+def is_tree(x: object) -> bool:
+    """Tell whether `x` is a container of arrays; a list of numbers is one array, not a tree."""
+    if isinstance(x, dict):
+        return True
+    return isinstance(x, list | tuple) and any(is_array(item) or is_tree(item) for item in x)
+
+
+def leaves(tree: Tree) -> list[Any]:
+    """Return the arrays of `tree`, in order."""
+    if not is_tree(tree):
+        return [tree]
+    items = tree.values() if isinstance(tree, dict) else tree
+    return [leaf for item in items for leaf in leaves(item)]
+
+
+def map_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
+    """Apply `function` to each array of `tree` and those that stand at its place in `others`."""
+    if not is_tree(tree):
+        return function(tree, *others)
+    if isinstance(tree, dict):
+        return {
+            key: map_leaves(function, item, *(other[key] for other in others))
+            for key, item in tree.items()
+        }
+    items = [map_leaves(function, *group) for group in zip(tree, *others, strict=True)]
+    return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+
+
+def with_leaf(tree: Tree, place: int, leaf: object) -> Tree:
+    """Return `tree` with another array at the `place`-th leaf."""
+    positions = iter(range(len(leaves(tree))))
+    return map_leaves(lambda old: leaf if next(positions) == place else old, tree)
