@@ -1,0 +1,181 @@
+"""A test that asks for `case` runs on every array library of this machine.
+
+`GDX_TEST_BACKENDS`, a list of names separated by commas, chooses among them; a backend that is
+named there and cannot run makes the whole run fail.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import array_api_compat
+import numpy as np
+import pytest
+
+import gdx
+from gdx.backends import current
+from gdx.backends.probe import Backend, start
+
+
+@dataclass(frozen=True)
+class Case:
+    """An array library on one of its devices."""
+
+    name: str
+    backend: str  # its name in GDX_TEST_BACKENDS
+    library: str
+    device: str | None = None
+    mutable: bool = True
+    on_host: bool = False
+
+    @property
+    def started(self) -> Backend:
+        return _started(self)
+
+    @property
+    def xp(self) -> Any:
+        return self.started.xp
+
+    @property
+    def has_float64(self) -> bool:
+        return "float64" in str(self.started.dtype)
+
+    @property
+    def eps(self) -> float:
+        return float(np.finfo(np.float64 if self.has_float64 else np.float32).eps)
+
+    def asarray(self, values: object, dtype: str | None = None) -> Any:
+        """Make an array of this library; float64 becomes float32 where there is none."""
+        host = np.array(values, dtype=dtype)
+        if host.dtype == np.float64 and not self.has_float64:
+            host = host.astype(np.float32)
+        x = self.xp.asarray(host, device=self.started.device)
+        if self.name == "numpy-readonly":
+            x.flags.writeable = False
+        return x
+
+    def using(self) -> AbstractContextManager[Backend]:
+        """Make this the current backend, inside a ``with`` block."""
+        started = self.started
+        return gdx.using(started.xp, device=started.device, fallback=None)
+
+    def holds(self, x: Any) -> bool:
+        """Tell whether `x` is an array of this library on this device."""
+        same_library = array_api_compat.array_namespace(x) is self.xp
+        return same_library and array_api_compat.device(x) == self.started.device
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("numpy", "numpy", "numpy", on_host=True),
+        Case("numpy-readonly", "numpy", "numpy", mutable=False, on_host=True),
+        Case("strict", "strict", "array_api_strict", device="device1"),
+        Case("strict-float32", "strict", "array_api_strict", device="no_float64"),
+        Case("torch", "torch", "torch", device="cpu", on_host=True),
+        Case("jax", "jax", "jax", device="cpu", mutable=False, on_host=True),
+        Case("dask", "dask", "dask", mutable=False),
+        Case("cupy", "cupy", "cupy"),
+        Case("torch-cuda", "torch-cuda", "torch", device="cuda"),
+    )
+}
+_WANTED = [name for name in os.environ.get("GDX_TEST_BACKENDS", "").split(",") if name]
+
+
+@cache
+def _started(case: Case) -> Backend:
+    if case.library == "array_api_strict":
+        strict = pytest.importorskip("array_api_strict")
+        strict.set_array_api_strict_flags(api_version="2024.12")
+        return start(strict, strict.Device(case.device))
+    return start(case.library, case.device)
+
+
+@cache
+def _reason_to_skip(case: Case) -> str | None:
+    if _WANTED and case.backend not in _WANTED:
+        return "not among GDX_TEST_BACKENDS"
+    try:
+        case.started  # noqa: B018
+    except (gdx.BackendUnavailableError, pytest.skip.Exception) as error:
+        return str(error)
+    return None
+
+
+@pytest.fixture(params=CASES.values(), ids=CASES)
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    """Every array library and device of this machine, in turn."""
+    case = request.param
+    reason = _reason_to_skip(case)
+    if reason:
+        pytest.skip(f"{case.name}: {reason}")
+    _RAN[case.backend] += 1
+    yield case
+
+
+@pytest.fixture
+def xp(case: Case) -> Any:
+    """The namespace of `case`."""
+    return case.xp
+
+
+@pytest.fixture
+def no_host_sync(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the strict library, in which looking at a value on its second device raises."""
+    strict = pytest.importorskip("array_api_strict")
+    strict.set_array_api_strict_flags(api_version="2024.12")
+    array_type = type(strict.ones(1))
+    for name in (
+        "__bool__",
+        "__int__",
+        "__index__",
+        "__float__",
+        "__complex__",
+        "__array__",
+        "__dlpack__",
+    ):
+        original = getattr(array_type, name)
+
+        def looked(self: Any, *args: Any, _original: Any = original, **options: Any) -> Any:
+            if self.device != strict.Device("CPU_DEVICE"):
+                raise AssertionError("a value was read back from the device")
+            return _original(self, *args, **options)
+
+        monkeypatch.setattr(array_type, name, looked)
+    return strict
+
+
+@pytest.fixture(autouse=True)
+def _numpy_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start each test, and each doctest, with the backend of a fresh process."""
+    monkeypatch.delenv("GDX_BACKEND", raising=False)
+    monkeypatch.setattr(current, "_process", None)
+
+
+_RAN: Counter[str] = Counter()
+
+
+def _missing() -> list[str]:
+    return [name for name in _WANTED if not _RAN[name]]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say at the end on which array libraries the tests ran, and why not on the others."""
+    terminalreporter.section("array libraries")
+    for case in CASES.values():
+        reason = _reason_to_skip(case)
+        terminalreporter.write_line(f"{case.name:>15}: {reason or case.started}")
+    for name in _missing():
+        terminalreporter.write_line(f"{name} was asked for, but no test ran on it", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in which a backend that was asked for did nothing."""
+    if _missing() and session.testscollected and session.exitstatus == 0:
+        session.exitstatus = 1

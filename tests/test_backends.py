@@ -1,0 +1,329 @@
+"""Which library, which device: choice, fallback, isolation, conversion."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import gdx
+from gdx.backends import LIBRARIES, library, probe
+
+
+def test_numpy_is_the_first_backend():
+    assert gdx.backend().name == "numpy"
+    assert gdx.backend().dtype == np.float64
+
+
+def test_environment_sets_the_first_backend(monkeypatch):
+    monkeypatch.setenv("GDX_BACKEND", "nonesuch")
+    with pytest.raises(ValueError, match="GDX_BACKEND.*numpy, cupy, torch, jax, dask.*nonesuch"):
+        gdx.backend()
+    monkeypatch.setenv("GDX_BACKEND", "numpy")
+    assert gdx.backend().name == "numpy"
+
+
+def test_import_brings_no_other_library():
+    code = (
+        "import gdx, sys; heavy = {'torch', 'jax', 'dask', 'cupy', 'matplotlib', 'tqdm'};"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed")
+def test_absent_cupy_falls_back_with_one_warning():
+    with pytest.warns(gdx.BackendFallbackWarning) as caught:
+        chosen = gdx.use("cupy")
+    assert chosen.name == gdx.backend().name == "numpy"
+    assert len(caught) == 1
+    message = str(caught[0].message)
+    assert "cupy is not installed" in message
+    assert 'pip install "gdx[cuda12]"' in message
+    assert "numpy on cpu" in message
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed")
+def test_without_fallback_it_is_an_error():
+    with pytest.raises(gdx.BackendUnavailableError, match="cupy is not installed"):
+        gdx.use("cupy", fallback=None)
+    with (
+        pytest.raises(gdx.BackendUnavailableError),
+        gdx.using("cupy", fallback="cupy"),
+    ):
+        pass
+    assert gdx.backend().name == "numpy"
+
+
+@pytest.mark.cupy_wheel
+def test_the_real_cupy_without_a_gpu_falls_back():
+    cupy = pytest.importorskip("cupy")
+    if cupy.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.warns(gdx.BackendFallbackWarning, match="(?i)cuda.*Using numpy") as caught:
+        assert gdx.use("cupy").name == "numpy"
+    assert len(caught) == 1
+    with pytest.warns(gdx.BackendFallbackWarning), gdx.using("cupy"):
+        assert isinstance(gdx.numerical_gradient(lambda x: x * x, 3.0), np.ndarray)
+    with pytest.raises(gdx.BackendUnavailableError, match="(?i)cuda"):
+        gdx.use("cupy", fallback=None)
+    with pytest.warns(gdx.BackendFallbackWarning, match="(?i)cuda"):
+        assert gdx.use(cupy).name == "numpy"
+    found = gdx.backends()["cupy"]
+    assert not found.usable
+    assert found.version == cupy.__version__
+    assert "cuda" in found.reason.lower()
+    assert gdx.use("auto").name in ("numpy", "torch", "jax")
+
+
+def test_a_namespace_that_computes_nothing_is_not_usable():
+    def asarray(x):
+        raise RuntimeError("no device")
+
+    with pytest.raises(gdx.BackendUnavailableError, match="broken cannot be used: no device"):
+        gdx.use(SimpleNamespace(__name__="broken", asarray=asarray), fallback=None)
+
+
+def test_a_wrong_sum_is_not_usable(monkeypatch):
+    from array_api_compat import numpy as xp
+
+    monkeypatch.setattr(xp, "sum", lambda x: np.asarray(24.0))
+    with pytest.raises(gdx.BackendUnavailableError, match="24.0"):
+        gdx.use("numpy", fallback=None)
+
+
+def test_unknown_name_and_dtype():
+    with pytest.raises(ValueError, match="numpy, cupy, torch, jax, dask, auto; got 'tensorflow'"):
+        gdx.use("tensorflow")
+    with pytest.raises(ValueError, match="'int32'"):
+        gdx.use("numpy", dtype="int32")
+    with pytest.raises(TypeError, match="no function asarray"):
+        gdx.use(object())
+
+
+def test_auto_is_the_first_accelerator_or_numpy():
+    chosen = gdx.use("auto")
+    if chosen.name != "numpy":
+        assert "cpu" not in str(chosen.device)
+
+
+def test_auto_takes_an_accelerator_that_computes(monkeypatch):
+    numpy = LIBRARIES["numpy"]
+    with_accelerator = type(numpy)(
+        **{**vars(numpy), "name": "cupy", "accelerator": lambda: "cpu"},
+    )
+    failing = type(numpy)(**{**vars(numpy), "name": "failing", "accelerator": lambda: 1 / 0})
+    table = {"failing": failing, "cupy": with_accelerator, "numpy": numpy}
+    monkeypatch.setattr(probe, "LIBRARIES", table)
+    assert gdx.use("auto").device == "cpu"
+
+
+def test_every_case_can_be_used(case):
+    with case.using() as chosen:
+        assert case.holds(gdx.asarray([1.0, 2.0]))
+        assert case.holds(gdx.asarray(np.asarray([1, 2])))
+        assert gdx.array_namespace(1.0) is chosen.xp
+        assert gdx.backend() is chosen
+    assert gdx.backend().name == "numpy"
+
+
+def test_use_inside_a_block_changes_the_process_alone():
+    with gdx.using("numpy", dtype="float32"):
+        gdx.use("numpy", dtype="float16")
+        assert gdx.asarray([1.0]).dtype == np.float32
+    assert gdx.asarray([1.0]).dtype == np.float16
+
+
+def test_a_block_ends_also_by_an_exception():
+    with pytest.raises(KeyError), gdx.using("numpy", dtype="float32"):
+        raise KeyError
+    assert gdx.asarray([1.0]).dtype == np.float64
+
+
+def test_threads_do_not_disturb_each_other():
+    seen, barrier = {}, threading.Barrier(2)
+
+    def work(dtype):
+        with gdx.using("numpy", dtype=dtype):
+            barrier.wait()
+            seen[dtype] = str(gdx.asarray([1.0]).dtype)
+            barrier.wait()
+
+    threads = [threading.Thread(target=work, args=(d,)) for d in ("float32", "float16")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == {"float32": "float32", "float16": "float16"}
+    assert gdx.asarray([1.0]).dtype == np.float64
+
+
+def test_asyncio_tasks_do_not_disturb_each_other():
+    async def work(dtype):
+        with gdx.using("numpy", dtype=dtype):
+            await asyncio.sleep(0)
+            found = str(gdx.asarray([1.0]).dtype)
+            await asyncio.sleep(0)
+        return found
+
+    async def both():
+        return await asyncio.gather(work("float32"), work("float16"))
+
+    assert asyncio.run(both()) == ["float32", "float16"]
+
+
+def test_namespace_of_arrays(case):
+    x = case.asarray([1.0])
+    assert gdx.array_namespace(x, 2, np.float64(3)) is case.xp
+    assert gdx.array_namespace(x, x) is case.xp
+
+
+def test_mixed_libraries_are_named(case):
+    if case.library == "numpy":
+        pytest.skip("needs two libraries")
+    with pytest.raises(TypeError, match=f"numpy.*{case.library}"):
+        gdx.array_namespace(np.ones(1), case.asarray([1.0]))
+    with pytest.raises(TypeError, match=f"{case.library}.*numpy"):
+        gdx.mean_squared_error(case.asarray([1.0]), np.ones(1))
+
+
+def test_mixed_devices_are_named():
+    strict = pytest.importorskip("array_api_strict")
+    with pytest.raises(ValueError, match="CPU_DEVICE.*device1"):
+        gdx.array_namespace(strict.ones(1), strict.ones(1, device=strict.Device("device1")))
+
+
+@pytest.mark.parametrize(
+    "x", [[1.0], "one", None, np.ma.ones(1), {"W": 1.0}], ids=lambda x: type(x).__name__
+)
+def test_what_is_no_array_has_no_namespace(x):
+    with pytest.raises(TypeError, match=type(x).__name__):
+        gdx.array_namespace(x)
+
+
+def test_to_numpy_and_back(case):
+    values = np.asarray([[1.0, -2.0], [0.5, 4.0]])
+    with case.using():
+        there = gdx.asarray(values)
+        assert case.holds(there)
+        back = gdx.to_numpy(there)
+    assert type(back) is np.ndarray
+    np.testing.assert_array_equal(back, values)
+
+
+def test_asarray_shares_no_memory_with_the_host(case):
+    values = np.asarray([1.0, 2.0])
+    with case.using():
+        there = gdx.asarray(values)
+        if there is not values:
+            values[0] = 5.0
+            assert gdx.to_numpy(there)[0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype"),
+    [
+        ([1.0], "float32"),
+        (1.5, "float32"),
+        ([1, 2], "int64"),
+        (np.float64(1.0), "float64"),
+        (np.ones(1), "float64"),
+        (np.ones(1, dtype=np.float16), "float16"),
+    ],
+)
+def test_dtype_of_new_arrays(given, dtype):
+    with gdx.using("numpy", dtype="float32"):
+        assert gdx.asarray(given).dtype == dtype
+        assert gdx.asarray(given, dtype="float64").dtype == np.float64
+
+
+def test_asarray_of_what_holds_no_numbers():
+    with pytest.raises(TypeError, match="dtype <U3"):
+        gdx.asarray(["one", "two"])
+
+
+def test_asarray_of_a_third_library(case):
+    if case.library == "numpy":
+        pytest.skip("needs a third library")
+    with pytest.raises(TypeError, match=f"{case.library}.*numpy.*to_numpy"):
+        gdx.asarray(case.asarray([1.0]))
+
+
+def test_backends_says_what_there_is():
+    found = gdx.backends()
+    assert list(found) == ["numpy", "cupy", "torch", "jax", "dask"]
+    assert found["numpy"].usable
+    assert found["numpy"].version == np.__version__
+    assert found["numpy"].devices == ("cpu",)
+    for info in found.values():
+        assert info.usable == (info.reason is None) == bool(info.devices)
+
+
+def test_a_library_that_fails_to_import_is_unusable(monkeypatch, tmp_path):
+    (tmp_path / "broken_arrays.py").write_text("raise OSError('libfoo.so is missing')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    numpy = LIBRARIES["numpy"]
+    broken = type(numpy)(
+        **{**vars(numpy), "name": "broken", "package": "broken_arrays", "namespace": "broken_arrays"}
+    )
+    monkeypatch.setitem(LIBRARIES, "broken", broken)
+    assert "libfoo.so is missing" in gdx.backends()["broken"].reason
+
+
+def test_devices_by_name(case):
+    known = library(case.xp)
+    if known.name in ("torch", "jax"):
+        with gdx.using(known.name, device="cpu", fallback=None) as chosen:
+            assert "cpu" in str(chosen.device)
+    if known.name in LIBRARIES:
+        assert len(known.devices(case.xp)) >= 1
+
+
+def test_an_unknown_library_has_the_standard_capabilities():
+    strict = pytest.importorskip("array_api_strict")
+    known = library(strict)
+    assert known.name == "array_api_strict"
+    assert strict.Device("device1") in known.devices(strict)
+    x = strict.ones(2)
+    assert known.writable(x)
+    assert not known.on_host(x)
+
+
+def test_bfloat16_and_required_gradients_come_to_the_host():
+    torch = pytest.importorskip("torch")
+    x = torch.ones(2, dtype=torch.bfloat16, requires_grad=True)
+    assert gdx.to_numpy(x).dtype == np.float32
+
+
+def test_jax_with_x64(tmp_path):
+    pytest.importorskip("jax")
+    code = "import gdx; print(gdx.use('jax', fallback=None).dtype)"
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "JAX_ENABLE_X64": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "float64" in out.stdout
+
+
+def test_jax_without_x64_says_so():
+    pytest.importorskip("jax")
+    with pytest.raises(ValueError, match="no float64.*float32"):
+        gdx.use("jax", dtype="float64")
+
+
+def test_warnings_of_a_library_about_itself_are_not_ours():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gdx.backends()
