@@ -273,7 +273,12 @@ def test_a_library_that_fails_to_import_is_unusable(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(tmp_path))
     numpy = LIBRARIES["numpy"]
     broken = type(numpy)(
-        **{**vars(numpy), "name": "broken", "package": "broken_arrays", "namespace": "broken_arrays"}
+        **{
+            **vars(numpy),
+            "name": "broken",
+            "package": "broken_arrays",
+            "namespace": "broken_arrays",
+        }
     )
     monkeypatch.setitem(LIBRARIES, "broken", broken)
     assert "libfoo.so is missing" in gdx.backends()["broken"].reason

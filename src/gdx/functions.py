@@ -160,26 +160,27 @@ _EXP_IS_ZERO = -12000.0
 
 
 def _softmax(x: Array, axis: int, xp: Namespace) -> Array:
-    dtype = x.dtype
-    x = _widened(x, xp)
-    top = xp.max(x, axis=axis, keepdims=True)
-    shifted = xp.maximum(x - top, _EXP_IS_ZERO)
-    back = shifted + top
-    lost = (x - back) + ((back - shifted) - top)  # x - top = shifted + lost, exactly
-    power = xp.exp(shifted)
-    power = power + power * xp.maximum(lost, -1.0)  # x = -inf has lost it all, and power is 0
-    return xp.astype(power / xp.sum(power, axis=axis, keepdims=True), dtype, copy=False)
+    _, power = _shifted(_widened(x, xp), axis, xp)
+    return xp.astype(power / xp.sum(power, axis=axis, keepdims=True), x.dtype, copy=False)
 
 
 def _log_softmax(x: Array, axis: int, xp: Namespace) -> Array:
-    dtype = x.dtype
-    x = _widened(x, xp)
-    shifted = x - xp.max(x, axis=axis, keepdims=True)
-    at_top = shifted == 0
-    power = xp.where(at_top, xp.zeros_like(x), xp.exp(shifted))
-    ties = xp.sum(xp.astype(at_top, x.dtype), axis=axis, keepdims=True)
-    rest = xp.sum(power, axis=axis, keepdims=True)
-    return xp.astype(shifted - (xp.log(ties) + xp.log1p(rest / ties)), dtype, copy=False)
+    shifted, power = _shifted(_widened(x, xp), axis, xp)
+    below = shifted < 0  # NaN is not
+    ties = xp.sum(xp.astype(xp.logical_not(below), power.dtype), axis=axis, keepdims=True)
+    rest = xp.sum(xp.where(below, power, 0.0), axis=axis, keepdims=True)
+    return xp.astype(shifted - (xp.log(ties) + xp.log1p(rest / ties)), x.dtype, copy=False)
+
+
+def _shifted(x: Array, axis: int, xp: Namespace) -> tuple[Array, Array]:
+    """Return x - max(x), and exp of it, to the last bits."""
+    top = xp.max(x, axis=axis, keepdims=True)
+    shifted = x - top
+    floored = xp.maximum(shifted, _EXP_IS_ZERO)
+    back = floored + top
+    lost = (x - back) + ((back - floored) - top)  # x - top = shifted + lost, exactly
+    power = xp.exp(floored)
+    return shifted, power + power * xp.maximum(lost, -1.0)  # x = -inf: all is lost, power is 0
 
 
 def _widened(x: Array, xp: Namespace) -> Array:
@@ -305,7 +306,7 @@ def mean_squared_error(y: Array, t: Array) -> Array:
         raise ValueError(
             f"y and t must have one shape; they have {tuple(y.shape)} and {tuple(t.shape)}."
         )
-    if y.size == 0:
+    if 0 in y.shape:
         raise ValueError(f"y holds no element: its shape is {tuple(y.shape)}.")
     difference = _widened(y, xp) - _widened(t, xp)
     return xp.astype(xp.mean(difference * difference), y.dtype, copy=False)
@@ -319,23 +320,23 @@ def expected_surprise(target: Array, log_y: Array, xp: Namespace) -> Array:
 
 def _target_probabilities(t: object, y: Array, name: str, xp: Namespace) -> Array:
     """Return `t` as a probability for each class, beside the scores or probabilities `y`."""
-    if y.ndim == 0 or y.size == 0:
+    if y.ndim == 0 or 0 in y.shape:
         raise ValueError(f"{name} holds no sample: its shape is {tuple(y.shape)}.")
-    t = as_like(t, y, xp)
-    if t.shape == y.shape:
-        _check_probabilities(t, "t", xp)
-        return xp.astype(t, y.dtype, copy=False)
-    if t.shape != y.shape[:-1]:
+    target = as_like(t, y, xp)
+    if target.shape == y.shape:
+        _check_probabilities(target, "t", xp)
+        return xp.astype(target, y.dtype, copy=False)
+    if target.shape != y.shape[:-1]:
         raise ValueError(
-            f"t has the shape {tuple(t.shape)}, {name} has {tuple(y.shape)}. Write t as labels of "
+            f"t has the shape {tuple(target.shape)}, {name} has {tuple(y.shape)}. Write t as labels of "
             f"shape {tuple(y.shape[:-1])}, or as one probability for each class, of the shape of "
             f"{name}."
         )
-    if not is_integer(xp, t.dtype):
+    if not is_integer(xp, target.dtype):
         raise TypeError(
-            f"t has the shape of labels, so it must hold integers; its dtype is {t.dtype}."
+            f"t has the shape of labels, so it must hold integers; its dtype is {target.dtype}."
         )
-    return _one_hot(t, y, xp)
+    return _one_hot(target, y, xp)
 
 
 def _one_hot(labels: Array, y: Array, xp: Namespace) -> Array:

@@ -116,12 +116,15 @@ def default_float(xp: Namespace, device: Device) -> DType:
 
 
 def as_like(obj: object, x: Array, xp: Namespace, *, dtype: DType | None = None) -> Array:
-    """Return `obj` as an array beside `x`: numbers and lists move to its device.
+    """Return `obj` as an array beside `x`: numbers and lists move to its device and precision.
 
     An array of another library or on another device is an error, as everywhere.
     """
     if not is_array(obj):
-        return xp.asarray(np.asarray(obj), dtype=dtype, device=device_of(x))
+        host = np.asarray(obj)
+        if dtype is None and host.dtype.kind == "f":
+            dtype = x.dtype
+        return xp.asarray(host, dtype=dtype, device=device_of(x))
     common_namespace(x, obj)
     return obj if dtype is None else xp.astype(obj, dtype, copy=False)
 

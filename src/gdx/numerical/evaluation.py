@@ -47,10 +47,11 @@ def evaluate_in_place(f: Function, x: Array, columns: list[Array], xp: Namespace
 
 def evaluate_in_copies(f: Function, x: Array, columns: list[Array], xp: Namespace) -> list[Any]:
     """Return the same as `evaluate_in_place`, for an `x` whose elements cannot be assigned."""
-    places = xp.reshape(xp.arange(x.size, device=device_of(x)), x.shape)
+    size = math.prod(x.shape)
+    places = xp.reshape(xp.arange(size, device=device_of(x)), x.shape)
     return [
         f(xp.where(here, column, x))
-        for here in (places == i for i in range(x.size))
+        for here in (places == i for i in range(size))
         for column in columns
     ]
 

@@ -11,7 +11,7 @@ import numpy as np
 from gdx.backends import epsilon, namespace_of, to_numpy
 from gdx.numerical.evaluation import gathered
 from gdx.optimize.result import Status
-from gdx.trees import Tree, leaves, map_leaves
+from gdx.trees import Tree, leaves
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,9 @@ def _largest(measure: Any, *trees: Tree) -> float:
 
     def of_leaf(*arrays: Any) -> float:
         xp = namespace_of(arrays[0])
-        return float(to_numpy(xp.max(measure(*arrays, xp)))) if arrays[0].size else 0.0
+        return 0.0 if 0 in arrays[0].shape else float(to_numpy(xp.max(measure(*arrays, xp))))
 
     # NaN wins, unlike in the built-in max.
-    return float(np.max(leaves(map_leaves(of_leaf, *trees)), initial=0.0))
+    return float(
+        np.max([of_leaf(*arrays) for arrays in zip(*map(leaves, trees), strict=True)], initial=0.0)
+    )

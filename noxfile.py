@@ -1,0 +1,104 @@
+"""Everything that is run on gdx: ``nox -l`` lists it, ``nox`` runs the quick part."""
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.sessions = ["lint", "types", "tests(numpy)", "tests(strict)"]
+
+# The version the tests are run with; a range would bring gigabytes of CUDA packages.
+TORCH = "torch==2.13.0"
+
+# What each backend of the tests needs beside gdx[test].
+BACKENDS: dict[str, list[str]] = {
+    "numpy": [],
+    "strict": [],
+    "torch": [TORCH],
+    "jax": ["jax", "jaxlib"],
+    "dask": ["dask[array]"],
+    "cupy": ["cupy-cuda12x"],
+    "torch-cuda": ["torch"],
+}
+NEED_GPU = {"cupy", "torch-cuda"}
+
+
+def pytest(session: nox.Session, backends: str, *args: str, install: tuple[str, ...] = ()) -> None:
+    """Run pytest on the named backends; one that does not run fails the tests."""
+    # Editable, so that the doctests in src are those of the installed package.
+    session.install("-e", ".[test]", *install)
+    session.run("pytest", *args, *session.posargs, env={"GDX_TEST_BACKENDS": backends})
+
+
+@nox.session
+@nox.parametrize("backend", list(BACKENDS), ids=list(BACKENDS))
+def tests(session: nox.Session, backend: str) -> None:
+    """All tests, on one backend."""
+    pytest(session, backend, install=tuple(BACKENDS[backend]))
+
+
+@nox.session(python="3.11")
+def lowest(session: nox.Session) -> None:
+    """All tests, with the oldest Python and dependencies that gdx promises."""
+    pytest(session, "numpy", install=("numpy==2.0.*", "array-api-compat==1.12.*"))
+
+
+@nox.session(python=["3.11", "3.12", "3.13"])
+def pythons(session: nox.Session) -> None:
+    """All tests, on each Python found here."""
+    pytest(session, "numpy,strict")
+
+
+@nox.session(name="cupy-fallback")
+def cupy_fallback(session: nox.Session) -> None:
+    """CuPy installed where there is no GPU: gdx falls back to NumPy."""
+    pytest(session, "numpy", "-m", "cupy_wheel", "tests", install=tuple(BACKENDS["cupy"]))
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """All tests on all backends that need no GPU, with line and branch coverage."""
+    backends = [name for name in BACKENDS if name not in NEED_GPU]
+    install = tuple(package for name in backends for package in BACKENDS[name])
+    pytest(session, ",".join(backends), "--cov", "--cov-report=term-missing", install=install)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    session.install("-e", ".", *group("types"))
+    session.run("mypy")
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Each example runs and says what it should."""
+    session.install("-e", ".[test]", *group("examples"))
+    session.run("pytest", "tests/test_examples.py", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Time gdx beside SciPy and numdifftools; arguments go to the benchmark."""
+    session.install(".", *group("bench"))
+    # One thread: timings then do not depend on the number of cores.
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    env = dict.fromkeys(threads, "1")
+    session.run("python", "tests/benchmarks/run.py", *session.posargs, env=env)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Render the docstrings into build/docs."""
+    session.install(".[plot,progress]", *group("docs"))
+    session.run("pdoc", "-o", "build/docs", "gdx")
+
+
+def group(name: str) -> tuple[str, ...]:
+    """Return the requirements of a dependency group."""
+    return nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), name)

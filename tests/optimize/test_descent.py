@@ -1,0 +1,257 @@
+"""Gradient descent: the course's figures, what the run says of itself, what it leaves alone."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+import gdx
+from gdx import Status
+
+START = [-3.0, 4.0]
+
+
+def bowl(x):
+    return x[0] ** 2 + x[1] ** 2
+
+
+def bowl_gradient(x):
+    return 2 * x
+
+
+@pytest.mark.parametrize(
+    ("lr", "steps", "x", "status"),
+    [
+        (0.1, 20, (-0.03458764513817675, 0.04611686018418694), Status.STEP_LIMIT),
+        (0.1, 100, (-6.1111079e-10, 8.1481439e-10), Status.CONVERGED),
+        (1e-10, 100, (-2.99999994, 3.99999992), Status.HARDLY_MOVED),
+    ],
+)
+def test_course_figures(lr, steps, x, status):
+    result = gdx.gradient_descent(bowl, np.asarray(START), lr=lr, step_num=steps)
+    np.testing.assert_allclose(result.x, x, rtol=1e-6)
+    assert result.status == status
+    assert result.success == (status is Status.CONVERGED)
+    assert result.nit == steps
+
+
+@pytest.mark.filterwarnings("ignore:h=0.0001 vanished:RuntimeWarning")
+def test_course_figures_where_it_diverges():
+    result = gdx.gradient_descent(
+        bowl, START, lr=10.0, grad=lambda v: gdx.numerical_gradient(bowl, v, h=1e-4)
+    )
+    np.testing.assert_allclose(result.x, (-2.58983747e13, -1.29524862e12), rtol=1e-8)
+    assert result.status == Status.DIVERGED
+    assert "lr=1." in result.message
+    assert result.x_best.tolist() == START
+    assert result.fun_best == 25
+
+
+def test_path_of_the_course(case):
+    x, path = gdx.gradient_descent(bowl, case.asarray(START), lr=0.1, step_num=20)
+    assert case.holds(x)
+    assert case.holds(path)
+    assert path.shape == (20, 2)
+    path = gdx.to_numpy(path)
+    tolerance = 300 * case.eps ** (2 / 3)
+    np.testing.assert_array_equal(path[0], START)
+    np.testing.assert_allclose(path[1], (-2.4, 3.2), rtol=tolerance)
+    np.testing.assert_allclose(path[-1], (-0.04323455642, 0.05764607523), rtol=20 * tolerance)
+
+
+def test_against_the_recurrence(case):
+    """With the exact gradient each step shrinks x by 1 - 2 lr."""
+    result = gdx.gradient_descent(
+        bowl, case.asarray(START), lr=0.25, step_num=10, grad=bowl_gradient
+    )
+    np.testing.assert_array_equal(gdx.to_numpy(result.x), np.asarray(START) * 0.5**10)
+    assert result.fun == 25 * 0.25**10
+
+
+def test_the_start_is_not_changed(case):
+    start = case.asarray(START)
+    result = gdx.gradient_descent(bowl, start, lr=0.1)
+    np.testing.assert_array_equal(gdx.to_numpy(start), START)
+    assert gdx.to_numpy(result.x).max() < 1e-3
+
+
+@pytest.mark.parametrize(("history", "kept"), [(True, 10), (1, 10), (3, 4), (100, 1)])
+def test_history_keeps_every_kth_point(history, kept):
+    result = gdx.gradient_descent(bowl, START, lr=0.1, step_num=10, history=history)
+    everything = gdx.gradient_descent(bowl, START, lr=0.1, step_num=10).history
+    assert result.history.shape == (kept, 2)
+    np.testing.assert_array_equal(result.history, everything[:: int(history)])
+
+
+def test_no_history():
+    assert gdx.gradient_descent(bowl, START, history=False).history is None
+
+
+def test_no_step(case):
+    result = gdx.gradient_descent(bowl, case.asarray(START), step_num=0)
+    assert result.history.shape == (0, 2)
+    assert gdx.to_numpy(result.x).tolist() == START
+    assert (result.status, result.nit, result.nfev) == (Status.STEP_LIMIT, 0, 1)
+
+
+def test_evaluations_are_counted():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return bowl(x)
+
+    result = gdx.gradient_descent(f, START, step_num=25, check_every=10)
+    assert result.nfev == len(calls) == 25 * 4 + 4
+    assert [step for step, _ in result.checks] == [0, 10, 20, 25]
+    assert result.checks[0][1] == 25
+    assert result.checks[-1][1] == result.fun == bowl(result.x)
+
+
+def test_verbose_prints_each_coordinate_and_its_gradient(capsys):
+    gdx.gradient_descent(bowl, START, lr=0.1, step_num=2, verbose=True, grad=bowl_gradient)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "step 0: x = [-3.  4.], gradient = [-6.  8.]"
+    assert lines[1] == "step 1: x = [-2.4  3.2], gradient = [-4.8  6.4]"
+    assert len(lines) == 2
+
+
+def test_callback_sees_each_step_and_can_stop():
+    seen = []
+
+    def callback(state):
+        seen.append((state.step, state.x.copy(), state.grad, state.lr, state.nfev))
+        return state.step == 3
+
+    result = gdx.gradient_descent(bowl, START, lr=0.1, callback=callback, grad=bowl_gradient)
+    assert [step for step, *_ in seen] == [0, 1, 2, 3]
+    np.testing.assert_array_equal(seen[0][1], START)
+    np.testing.assert_array_equal(seen[0][2], [-6, 8])
+    assert result.status == Status.STOPPED
+    assert result.nit == 3
+    np.testing.assert_array_equal(result.x, seen[-1][1])
+
+
+def test_progress(capsys):
+    pytest.importorskip("tqdm")
+    gdx.gradient_descent(bowl, START, step_num=7, progress=True)
+    assert "7/7" in capsys.readouterr().err
+
+
+def test_progress_without_tqdm(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    with pytest.raises(ImportError, match=r"gdx\[progress\]"):
+        gdx.gradient_descent(bowl, START, progress=True)
+
+
+def test_a_run_into_nan_stops_and_keeps_the_best():
+    def f(x):
+        return float("nan") if x[0] > 2 else (x[0] - 3) ** 2
+
+    result = gdx.gradient_descent(
+        f, [0.0], lr=0.1, step_num=1000, grad=lambda x: 2 * (x - 3), check_every=3
+    )
+    assert result.status == Status.DIVERGED
+    assert not result.success
+    assert "NaN" in result.message
+    assert result.nit == 6
+    assert result.x[0] == result.x_best[0] == pytest.approx(3 - 3 * 0.8**3)
+    assert result.fun == result.fun_best == f(result.x)
+
+
+def test_infinite_points_are_not_a_success():
+    result = gdx.gradient_descent(
+        lambda x: 0.0, [1.0, 2.0], lr=1.0, grad=lambda x: np.asarray([np.inf, 0.0])
+    )
+    assert result.status == Status.DIVERGED
+    assert result.x.tolist() == [1, 2]
+
+
+def test_a_start_that_is_not_finite():
+    result = gdx.gradient_descent(lambda x: x[0], [float("nan")], grad=lambda x: x)
+    assert result.status == Status.DIVERGED
+    assert np.isnan(result.fun)
+
+
+def test_ending_above_the_start_is_divergence():
+    result = gdx.gradient_descent(bowl, [1e-6, 0.0], lr=1.5, step_num=5, grad=bowl_gradient)
+    assert result.status == Status.STEP_LIMIT or result.status == Status.DIVERGED
+    assert result.fun > result.checks[0][1]
+    assert not result.success
+
+
+def test_a_start_at_the_minimum_has_converged():
+    assert gdx.gradient_descent(bowl, [0.0, 0.0]).status == Status.CONVERGED
+
+
+def test_parameters_by_name(case):
+    start = {"W": case.asarray([[1.0, 2.0]]), "b": [case.asarray([3.0])]}
+    xp = case.xp
+    result = gdx.gradient_descent(
+        lambda p: xp.sum(p["W"] ** 2) + xp.sum(p["b"][0] ** 2), start, lr=0.1, step_num=5
+    )
+    assert result.history["W"].shape == (5, 1, 2)
+    assert result.history["b"][0].shape == (5, 1)
+    tolerance = 300 * case.eps ** (2 / 3)
+    np.testing.assert_allclose(
+        gdx.to_numpy(result.x["W"]), np.asarray([[1, 2]]) * 0.8**5, rtol=tolerance
+    )
+    assert gdx.to_numpy(start["W"]).tolist() == [[1, 2]]
+
+
+def test_gradient_of_another_kind():
+    result = gdx.gradient_descent(
+        bowl, np.asarray(START, dtype=np.float32), step_num=1, grad=lambda x: [1.0, 2.0]
+    )
+    assert result.x.dtype == np.float32
+    with pytest.raises(ValueError, match=r"grad must return the shape of x, \(2,\).*\(2, 1\)"):
+        gdx.gradient_descent(bowl, START, grad=lambda x: x[:, None])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lr": 0}, "lr must be a positive number; got 0"),
+        ({"lr": -0.1}, "maximise"),
+        ({"lr": float("nan")}, "lr"),
+        ({"step_num": -1}, "step_num must be an integer, 0 or more; got -1"),
+        ({"step_num": 1.5}, "step_num"),
+        ({"check_every": 0}, "check_every must be an integer, 1 or more"),
+        ({"history": -1}, "history"),
+        ({"history": 0.5}, "history"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        gdx.gradient_descent(bowl, START, **options)
+
+
+def test_f_that_returns_an_array():
+    with pytest.raises(ValueError, match=r"one number.*shape \(2,\)"):
+        gdx.gradient_descent(lambda x: x, START)
+
+
+def test_nothing_is_read_between_checks(no_host_sync, monkeypatch):
+    xp = no_host_sync
+    from gdx.optimize import descent
+
+    looked = []
+
+    def check(step, x, value):
+        looked.append(step)
+        return descent_check(step, xp.ones(1), 1.0)
+
+    descent_check = descent.check
+    monkeypatch.setattr(descent, "check", check)
+    monkeypatch.setattr(descent, "judge", lambda *args, **options: (Status.STEP_LIMIT, ""))
+    start = xp.asarray(START, device=xp.Device("device1"))
+    gdx.gradient_descent(bowl, start, step_num=20)
+    assert looked == [0, 10, 20]
+
+
+def test_the_result_prints_one_line_per_field():
+    shown = repr(gdx.gradient_descent(bowl, START, lr=0.1))
+    assert " message: Converged" in shown
+    assert "    nfev: 411" in shown
