@@ -8,8 +8,10 @@ from gdx.backends import (
     Array,
     Namespace,
     as_like,
+    cast,
     device_of,
     epsilon,
+    extremes,
     floating,
     is_integer,
     is_real_floating,
@@ -161,7 +163,7 @@ _EXP_IS_ZERO = -12000.0
 
 def _softmax(x: Array, axis: int, xp: Namespace) -> Array:
     _, power = _shifted(_widened(x, xp), axis, xp)
-    return xp.astype(power / xp.sum(power, axis=axis, keepdims=True), x.dtype, copy=False)
+    return cast(power / xp.sum(power, axis=axis, keepdims=True), x.dtype, xp)
 
 
 def _log_softmax(x: Array, axis: int, xp: Namespace) -> Array:
@@ -169,7 +171,7 @@ def _log_softmax(x: Array, axis: int, xp: Namespace) -> Array:
     below = shifted < 0  # NaN is not
     ties = xp.sum(xp.astype(xp.logical_not(below), power.dtype), axis=axis, keepdims=True)
     rest = xp.sum(xp.where(below, power, 0.0), axis=axis, keepdims=True)
-    return xp.astype(shifted - (xp.log(ties) + xp.log1p(rest / ties)), x.dtype, copy=False)
+    return cast(shifted - (xp.log(ties) + xp.log1p(rest / ties)), x.dtype, xp)
 
 
 def _shifted(x: Array, axis: int, xp: Namespace) -> tuple[Array, Array]:
@@ -309,13 +311,25 @@ def mean_squared_error(y: Array, t: Array) -> Array:
     if 0 in y.shape:
         raise ValueError(f"y holds no element: its shape is {tuple(y.shape)}.")
     difference = _widened(y, xp) - _widened(t, xp)
-    return xp.astype(xp.mean(difference * difference), y.dtype, copy=False)
+    return cast(xp.mean(difference * difference), y.dtype, xp)
 
 
 def expected_surprise(target: Array, log_y: Array, xp: Namespace) -> Array:
     """Return -Σ target log_y / N: the cross entropy of arguments that have been checked."""
     total = xp.sum(_widened(target * log_y, xp))
-    return xp.astype(-total / math.prod(log_y.shape[:-1]), log_y.dtype, copy=False)
+    return cast(-total / math.prod(log_y.shape[:-1]), log_y.dtype, xp)
+
+
+def cross_entropy_of_softmax(scores: Array, t: object, xp: Namespace) -> Array:
+    """Return cross_entropy_error(softmax(scores), t), without the checks that need not be made.
+
+    What rounding takes from small probabilities is not put back: eps hides them.
+    """
+    target = _target_probabilities(t, scores, "scores", xp)
+    wide = _widened(scores, xp)
+    power = xp.exp(wide - xp.max(wide, axis=-1, keepdims=True))
+    y = power / xp.sum(power, axis=-1, keepdims=True)
+    return cast(expected_surprise(target, xp.log(y + 1e-7), xp), scores.dtype, xp)
 
 
 def _target_probabilities(t: object, y: Array, name: str, xp: Namespace) -> Array:
@@ -325,12 +339,12 @@ def _target_probabilities(t: object, y: Array, name: str, xp: Namespace) -> Arra
     target = as_like(t, y, xp)
     if target.shape == y.shape:
         _check_probabilities(target, "t", xp)
-        return xp.astype(target, y.dtype, copy=False)
+        return cast(target, y.dtype, xp)
     if target.shape != y.shape[:-1]:
         raise ValueError(
-            f"t has the shape {tuple(target.shape)}, {name} has {tuple(y.shape)}. Write t as labels of "
-            f"shape {tuple(y.shape[:-1])}, or as one probability for each class, of the shape of "
-            f"{name}."
+            f"t has the shape {tuple(target.shape)}, {name} has {tuple(y.shape)}. Write t as labels "
+            f"of shape {tuple(y.shape[:-1])}, or as one probability for each class, of the shape "
+            f"of {name}."
         )
     if not is_integer(xp, target.dtype):
         raise TypeError(
@@ -341,15 +355,16 @@ def _target_probabilities(t: object, y: Array, name: str, xp: Namespace) -> Arra
 
 def _one_hot(labels: Array, y: Array, xp: Namespace) -> Array:
     classes = y.shape[-1]
-    outside = (labels < 0) | (labels >= classes)
     places = xp.arange(classes, dtype=labels.dtype, device=device_of(y))
     one_hot = xp.astype(xp.expand_dims(labels, axis=-1) == places, y.dtype)
     if not library(xp).on_host(labels):
-        return xp.where(xp.expand_dims(outside, axis=-1), xp.nan, one_hot)
-    if xp.any(outside):
+        outside = xp.expand_dims((labels < 0) | (labels >= classes), axis=-1)
+        return xp.where(outside, xp.nan, one_hot)
+    low, high = extremes(labels, xp)
+    if low < 0 or high >= classes:
         raise ValueError(
-            f"t holds the label {int(labels[outside][0])}; with {classes} classes, labels are 0 to "
-            f"{classes - 1}."
+            f"t holds the label {int(low if low < 0 else high)}; with {classes} classes, labels "
+            f"are 0 to {classes - 1}."
         )
     return one_hot
 
@@ -357,7 +372,7 @@ def _one_hot(labels: Array, y: Array, xp: Namespace) -> Array:
 def _check_probabilities(p: Array, name: str, xp: Namespace) -> None:
     if not library(xp).on_host(p):
         return
-    low, high = float(xp.min(p)), float(xp.max(p))
+    low, high = extremes(p, xp)
     if low >= 0 and high <= 1:
         return
     # A finite difference steps over the edge by eps^(1/3), or by the h = 1e-4 of textbooks.

@@ -16,7 +16,7 @@ from gdx.backends import (
     floating,
     namespace_of,
 )
-from gdx.functions import cross_entropy_error, softmax
+from gdx.functions import cross_entropy_of_softmax
 from gdx.numerical import numerical_gradient
 
 Params = dict[str, Array]
@@ -83,7 +83,7 @@ class SimpleNet:
         rng: np.random.Generator | int | None = None,
     ) -> None:
         for name, count in (("n_in", n_in), ("n_out", n_out)):
-            if not isinstance(count, int) or count < 1:
+            if count != int(count) or count < 1:
                 raise ValueError(f"{name} must be a positive integer; got {count!r}.")
         current = backend()
         xp, device = current.xp, current.device if device is None else device
@@ -135,7 +135,8 @@ class SimpleNet:
 
         `t` holds labels or a probability for each class, as in `cross_entropy_error`.
         """
-        return cross_entropy_error(softmax(self.predict(x, params)), t)
+        scores = self.predict(x, params)
+        return cross_entropy_of_softmax(scores, t, namespace_of(scores))
 
     def accuracy(self, x: Array, t: Array, params: Params | None = None) -> Array:
         """Return the share of samples whose highest score is at their label, a 0-d array."""
@@ -149,9 +150,9 @@ class SimpleNet:
 
     def gradient(self, x: Array, t: Array, params: Params | None = None) -> Params:
         """Return the gradient of the loss with respect to each parameter, by name."""
-        return numerical_gradient(
-            lambda p: self.loss(x, t, p), self.params if params is None else params
-        )
+        params = self.params if params is None else params
+        gradient: Params = numerical_gradient(lambda p: self.loss(x, t, p), params)
+        return gradient
 
 
 def _scale(init: str | float, n_in: int, n_out: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import array_api_compat
@@ -67,7 +68,8 @@ def common_namespace(*objects: object) -> Namespace | None:
                 "gdx.to_numpy(x) brings an array to the host, gdx.asarray(x) takes a NumPy array "
                 "to the current backend."
             )
-        if device_of(x) != device_of(first):
+        on_host = library(xp).on_host
+        if not (on_host(x) and on_host(first)) and device_of(x) != device_of(first):
             raise ValueError(
                 f"arrays lie on two devices: {device_of(first)} and {device_of(x)}. Move one of "
                 "them first."
@@ -115,18 +117,32 @@ def default_float(xp: Namespace, device: Device) -> DType:
     return dtypes.get("float64", dtypes["float32"])
 
 
+def cast(x: Array, dtype: DType, xp: Namespace) -> Array:
+    """Return `x` with the given dtype: itself, if it has it."""
+    return x if x.dtype == dtype else xp.astype(x, dtype)
+
+
 def as_like(obj: object, x: Array, xp: Namespace, *, dtype: DType | None = None) -> Array:
     """Return `obj` as an array beside `x`: numbers and lists move to its device and precision.
 
     An array of another library or on another device is an error, as everywhere.
     """
-    if not is_array(obj):
-        host = np.asarray(obj)
-        if dtype is None and host.dtype.kind == "f":
-            dtype = x.dtype
-        return xp.asarray(host, dtype=dtype, device=device_of(x))
-    common_namespace(x, obj)
-    return obj if dtype is None else xp.astype(obj, dtype, copy=False)
+    if is_array(obj):
+        array: Array = obj
+        common_namespace(x, array)
+        return array if dtype is None else cast(array, dtype, xp)
+    host = np.asarray(obj)
+    if dtype is None and host.dtype.kind == "f":
+        dtype = x.dtype
+    return xp.asarray(host, dtype=dtype, device=device_of(x))
+
+
+def extremes(x: Array, xp: Namespace) -> tuple[float, float]:
+    """Return the smallest and the largest element of an array on the host."""
+    if math.prod(x.shape) > 50:
+        return float(xp.min(x)), float(xp.max(x))
+    elements = [float(value) for value in library(xp).elements(x)]  # quicker than two reductions
+    return min(elements), max(elements)
 
 
 def to_numpy(x: Array, /) -> Any:

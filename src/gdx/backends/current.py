@@ -160,7 +160,7 @@ def _selected(
     try:
         return start(name, device, dtype)
     except BackendUnavailableError as error:
-        wanted = name if isinstance(name, str) else library(name).name
+        wanted = name if isinstance(name, str) else name.__name__
         install = LIBRARIES[wanted].install if wanted in LIBRARIES else ""
         problem = f"the backend {wanted} cannot be used: {error}." + (
             f" To get it: {install}." if install else ""

@@ -7,6 +7,7 @@ difference is a named capability of `Library`, and `LIBRARIES` is the table of t
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Sequence
@@ -42,6 +43,10 @@ def _unstacked(x: Array) -> Sequence[Any]:
     xp = array_api_compat.array_namespace(x)
     elements: Sequence[Any] = xp.unstack(xp.reshape(x, (-1,)))
     return elements
+
+
+def _copied(x: Array) -> Array:
+    return array_api_compat.array_namespace(x).asarray(x, copy=True)
 
 
 def _through_dlpack(x: Array) -> Any:
@@ -133,6 +138,7 @@ class Library:
     elements: Callable[[Array], Sequence[Any]] = (
         _unstacked  # in C order, to be assigned by x[i] = v
     )
+    copied: Callable[[Array], Array] = _copied  # in memory of its own
     detached: Callable[[Array], Array] = _itself  # the same memory, outside the library's autograd
     settled: Callable[[Array], Array] = _itself  # computed now, if the library is lazy
     to_numpy: Callable[[Array], Any] = _through_dlpack
@@ -147,6 +153,7 @@ LIBRARIES = {
             "array_api_compat.numpy",
             on_host=_always,
             writable=lambda x: x.flags.writeable,
+            copied=np.ndarray.copy,
             elements=lambda x: x.ravel().tolist(),
             to_numpy=_itself,
         ),
@@ -200,6 +207,7 @@ LIBRARIES = {
 LIBRARY_OF_NAMESPACE = {library.namespace: library for library in LIBRARIES.values()}
 
 
+@functools.cache
 def library(xp: Namespace) -> Library:
     """Return what gdx knows of the library with the namespace `xp`."""
     name = xp.__name__

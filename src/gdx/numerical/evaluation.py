@@ -11,6 +11,7 @@ import numpy as np
 
 from gdx.backends import (
     Array,
+    Library,
     Namespace,
     as_like,
     common_namespace,
@@ -20,22 +21,23 @@ from gdx.backends import (
     is_integer,
     is_real_floating,
     library,
+    namespace_of,
 )
 
 Function = Callable[[Array], Any]
 
 
-def evaluate_in_place(f: Function, x: Array, columns: list[Array], xp: Namespace) -> list[Any]:
+def evaluate_in_place(f: Function, x: Array, columns: list[Array], known: Library) -> list[Any]:
     """Return f(x) with element i of x set to that of each column, for each i in turn.
 
     Each element is written into `x` itself, and every bit of `x` is put back, whatever happens.
     """
-    elements = library(xp).elements
-    original = xp.asarray(x, copy=True)
-    rows = zip(*map(elements, columns), strict=True)
+    indices = itertools.product(*map(range, x.shape))
+    rows = zip(*map(known.elements, columns), strict=True)
+    original = known.copied(x)
     values = []
     try:
-        for index, row, element in zip(_indices(x), rows, elements(original), strict=True):
+        for index, row, element in zip(indices, rows, known.elements(original), strict=True):
             for moved in row:
                 x[index] = moved
                 values.append(f(x))
@@ -45,8 +47,9 @@ def evaluate_in_place(f: Function, x: Array, columns: list[Array], xp: Namespace
     return values
 
 
-def evaluate_in_copies(f: Function, x: Array, columns: list[Array], xp: Namespace) -> list[Any]:
+def evaluate_in_copies(f: Function, x: Array, columns: list[Array], known: Library) -> list[Any]:
     """Return the same as `evaluate_in_place`, for an `x` whose elements cannot be assigned."""
+    xp = namespace_of(x)
     size = math.prod(x.shape)
     places = xp.reshape(xp.arange(size, device=device_of(x)), x.shape)
     return [
@@ -54,10 +57,6 @@ def evaluate_in_copies(f: Function, x: Array, columns: list[Array], xp: Namespac
         for here in (places == i for i in range(size))
         for column in columns
     ]
-
-
-def _indices(x: Array) -> itertools.product[tuple[int, ...]]:
-    return itertools.product(*map(range, x.shape))
 
 
 def gathered(values: list[Any], x: Array, xp: Namespace) -> Array:

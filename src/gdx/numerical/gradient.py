@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from gdx.numerical.evaluation import (
     gathered,
 )
 from gdx.numerical.stencils import STENCILS, Stencil
-from gdx.trees import Tree, is_tree, leaves, map_leaves, with_leaf
+from gdx.trees import Tree, is_tree, map_leaves, with_leaf
 
 
 def numerical_gradient(
@@ -101,13 +102,13 @@ def numerical_gradient(
         raise ValueError(f"h must be a positive number; got {h!r}.")
     if not is_tree(x):
         return _gradient(f, x, stencil, h)
-    gradients = iter(
-        [
-            _gradient(lambda leaf, i=i: f(with_leaf(x, i, leaf)), leaf, stencil, h)
-            for i, leaf in enumerate(leaves(x))
-        ]
-    )
-    return map_leaves(lambda leaf: next(gradients), x)
+    places = itertools.count()
+    return map_leaves(lambda leaf: _gradient(_at_leaf(f, x, next(places)), leaf, stencil, h), x)
+
+
+def _at_leaf(f: Function, tree: Tree, place: int) -> Function:
+    """Return `f` as a function of one leaf of `tree`, the others staying as they are."""
+    return lambda leaf: f(with_leaf(tree, place, leaf))
 
 
 def _gradient(
@@ -122,27 +123,31 @@ def _gradient(
     evaluate = evaluate_in_place if in_place else evaluate_in_copies
     eps = max(epsilon(xp, x.dtype), coarser_eps)
 
-    step = stencil.steps(x, h, eps, xp)
-    a, b = (x + offset * step if offset else x for offset in (stencil.a, stencil.b))
-    width = a - b if h is None else (stencil.a - stencil.b) * h
+    a, b = stencil.points(x, h, eps, xp)
     shared = b is x  # one-sided: all elements are compared with f(x)
-    values = evaluate(f, x, [a] if shared else [a, b], xp)
+    values = evaluate(f, x, [a] if shared else [a, b], known)
     if shared:
         values.append(f(x))
-
     if h is None and _epsilon_of(values[0]) > eps:
         return _gradient(f, given, stencil, h, _epsilon_of(values[0]))
     numbers = gathered(values, x, xp)
     if known.on_host(x):
         if h is not None and xp.any(a == b):
             _warn(f"h={h} vanished in the rounding of x + h; without h, the step fits each element")
-        elif all(value == values[0] for value in values) and (shared or f(x) == values[0]):
-            _warn(_UNMOVED if in_place and (x is given) else _UNMOVED + _COPIED)
+        elif values[0] == values[-1] and _all_equal(values) and (shared or f(x) == values[0]):
+            _warn(_UNMOVED if in_place and is_array(given) else _UNMOVED + _COPIED)
+
     difference = numbers[:-1] - numbers[-1] if shared else numbers[0::2] - numbers[1::2]
     if type(difference) is not type(x):
         difference = xp.asarray(difference, dtype=x.dtype, device=device_of(x))
-    gradient = xp.reshape(difference, x.shape) / width
+    if difference.shape != x.shape:
+        difference = xp.reshape(difference, x.shape)
+    gradient = difference / (a - b if h is None else (stencil.a - stencil.b) * h)
     return gradient if gradient.dtype == x.dtype else xp.astype(gradient, x.dtype)
+
+
+def _all_equal(values: list[Any]) -> bool:
+    return all(value == values[0] for value in values)
 
 
 _UNMOVED = (

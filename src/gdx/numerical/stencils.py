@@ -15,13 +15,18 @@ class Stencil:
     b: int
     order: int
 
-    def relative_step(self, eps: float) -> float:
-        """Return the step that balances truncation, h^order, against rounding, eps / h."""
-        return float(eps ** (1 / (self.order + 1)))
+    def points(self, x: Array, h: float | None, eps: float, xp: Namespace) -> tuple[Array, Array]:
+        """Return x + a·h and x + b·h for all elements at once; x itself where the factor is 0.
 
-    def steps(self, x: Array, h: float | None, eps: float, xp: Namespace) -> Array | float:
-        """Return h: as given and absolute, or relative to each element of `x`."""
-        return self.relative_step(eps) * xp.maximum(xp.abs(x), 1.0) if h is None else h
+        The default h balances truncation, h^order, against rounding, eps / h, relatively to each
+        element; an explicit one is absolute.
+        """
+        step = h or eps ** (1 / (self.order + 1)) * xp.maximum(xp.abs(x), 1.0)
+        return _moved(x, self.a, step), _moved(x, self.b, step)
+
+
+def _moved(x: Array, steps: int, step: Array | float) -> Array:
+    return x + step if steps > 0 else x - step if steps < 0 else x
 
 
 STENCILS = {

@@ -145,9 +145,9 @@ def gradient_descent(
             f"lr must be a positive number; got {lr!r}. To maximise f, minimise lambda x: -f(x)."
         )
     for name, count, least in (("step_num", step_num, 0), ("check_every", check_every, 1)):
-        if not isinstance(count, int) or count < least:
+        if count != int(count) or count < least:
             raise ValueError(f"{name} must be an integer, {least} or more; got {count!r}.")
-    if not isinstance(history, int) or history < 0:
+    if history != int(history) or history < 0:
         raise ValueError(f"history must be True, False or a positive integer; got {history!r}.")
 
     counted = _Counted(f)
@@ -203,18 +203,21 @@ def _counting(step_num: int, progress: bool) -> Iterable[int]:
         from tqdm import trange
     except ImportError as error:
         raise ImportError('progress=True needs tqdm: pip install "gdx[progress]".') from error
-    return trange(step_num, unit="step")
+    bar: Iterable[int] = trange(step_num, unit="step")
+    return bar
 
 
 def _own_copy(given: object) -> Array:
     x, xp = floating(given, "init_x")
-    return xp.asarray(library(xp).detached(x), copy=True)
+    known = library(xp)
+    return known.copied(known.detached(x))
 
 
-def _beside(x: Array, g: object) -> Array:
+def _beside(x: Array, g: Array) -> Array:
     """Return the gradient `g` as an array of the kind of `x`."""
     xp = namespace_of(x)
-    beside = as_like(g, x, xp, dtype=x.dtype)
+    same = type(g) is type(x) and g.dtype == x.dtype
+    beside = g if same else as_like(g, x, xp, dtype=x.dtype)
     if beside.shape != x.shape:
         raise ValueError(
             f"grad must return the shape of x, {tuple(x.shape)}; it returned {tuple(beside.shape)}."
