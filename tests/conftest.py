@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -109,14 +108,14 @@ def _reason_to_skip(case: Case) -> str | None:
 
 
 @pytest.fixture(params=CASES.values(), ids=CASES)
-def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+def case(request: pytest.FixtureRequest) -> Case:
     """Every array library and device of this machine, in turn."""
     case = request.param
     reason = _reason_to_skip(case)
     if reason:
         pytest.skip(f"{case.name}: {reason}")
     _RAN[case.backend] += 1
-    yield case
+    return case
 
 
 @pytest.fixture

@@ -342,9 +342,9 @@ def _target_probabilities(t: object, y: Array, name: str, xp: Namespace) -> Arra
         return cast(target, y.dtype, xp)
     if target.shape != y.shape[:-1]:
         raise ValueError(
-            f"t has the shape {tuple(target.shape)}, {name} has {tuple(y.shape)}. Write t as labels "
-            f"of shape {tuple(y.shape[:-1])}, or as one probability for each class, of the shape "
-            f"of {name}."
+            f"t has the shape {tuple(target.shape)}, {name} has {tuple(y.shape)}. Write t as "
+            f"labels of shape {tuple(y.shape[:-1])}, or as one probability for each class, of the "
+            f"shape of {name}."
         )
     if not is_integer(xp, target.dtype):
         raise TypeError(

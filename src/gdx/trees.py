@@ -9,12 +9,14 @@ from gdx.backends import is_array
 
 Tree = Any
 
+_SEQUENCES = (list, tuple)
+
 
 def is_tree(x: object) -> bool:
     """Tell whether `x` is a container of arrays; a list of numbers is one array, not a tree."""
     if isinstance(x, dict):
         return True
-    return isinstance(x, list | tuple) and any(is_array(item) or is_tree(item) for item in x)
+    return isinstance(x, _SEQUENCES) and any(is_array(item) or is_tree(item) for item in x)
 
 
 def leaves(tree: Tree) -> list[Any]:

@@ -212,8 +212,8 @@ def test_what_f_may_not_return(returned, error, message):
 
 def test_f_on_a_device_may_return_its_own_arrays(case):
     x = case.asarray([1.0, 2.0])
+    xp = case.xp
     for shape in ((), (1,)):
-        xp = case.xp
         found = gdx.numerical_gradient(lambda x, s=shape: xp.reshape(xp.sum(x), s), x)
         np.testing.assert_allclose(gdx.to_numpy(found), [1, 1], rtol=1e-2)
     with pytest.raises(ValueError, match=r"shape \(2,\)"):

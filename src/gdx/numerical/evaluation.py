@@ -26,6 +26,8 @@ from gdx.backends import (
 
 Function = Callable[[Array], Any]
 
+_ON_HOST = (int, float, np.generic, np.ndarray)
+
 
 def evaluate_in_place(f: Function, x: Array, columns: list[Array], known: Library) -> list[Any]:
     """Return f(x) with element i of x set to that of each column, for each i in turn.
@@ -67,7 +69,7 @@ def gathered(values: list[Any], x: Array, xp: Namespace) -> Array:
             f"f must return one number, but it returned an array of shape {tuple(first.shape)}. "
             "Reduce it, for example by a sum or a mean."
         )
-    if isinstance(first, int | float | np.generic | np.ndarray):
+    if isinstance(first, _ON_HOST):
         numbers = np.asarray(values).reshape(-1)
         if numbers.dtype.kind == "f":
             return numbers

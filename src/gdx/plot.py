@@ -1,0 +1,214 @@
+"""Pictures of functions, descents and losses (needs matplotlib: ``pip install "gdx[plot]"``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gdx.backends import Array, as_like, asarray, namespace_of, to_numpy
+from gdx.numerical import numerical_gradient
+from gdx.optimize import DescentResult, gradient_descent
+
+Axes = Any
+_GRID = 61  # points along each side of a picture
+
+
+def descent_path(f: Callable[[Array], Any], path: Array, *, ax: Axes | None = None) -> Axes:
+    """Draw the way of a descent over the contours of f, with both axes through the origin.
+
+    Parameters
+    ----------
+    f : callable
+        A function of two variables; called for each point of a grid.
+    path : array, shape (steps, 2)
+        The points of the descent, as in ``x, path = gradient_descent(...)``.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure otherwise.
+
+    Returns
+    -------
+    ax : matplotlib Axes
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import gdx, gdx.plot
+    >>> def f(x):
+    ...     return x[0] ** 2 + x[1] ** 2
+    >>> x, path = gdx.gradient_descent(f, [-3.0, 4.0], lr=0.1)
+    >>> ax = gdx.plot.descent_path(f, path)
+    >>> ax.get_xlabel()
+    '$x_0$'
+    """
+    points = to_numpy(path)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+        raise ValueError(f"path must have the shape (steps, 2); it has {points.shape}.")
+    ax = ax if ax is not None else _new_axes()
+    # A descent that leaves for infinity is followed to ten times the distance of its start.
+    reach = 10 * max(1.0, float(np.abs(points[0]).max()))
+    near = points[(np.abs(points) <= reach).all(axis=1)]
+    half = 1.2 * max(float(np.abs(near).max(initial=0.0)), 1e-3)
+    side = np.linspace(-half, half, _GRID)
+    grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    heights = [float(to_numpy(f(point))) for point in _points_like(grid, path)]
+    ax.contour(
+        side, side, np.reshape(heights, (_GRID, _GRID)), levels=12, cmap="Blues_r", linewidths=0.8
+    )
+    ax.axhline(0, color="0.5", linestyle="--", linewidth=0.8)
+    ax.axvline(0, color="0.5", linestyle="--", linewidth=0.8)
+    ax.plot(near[:, 0], near[:, 1], "o-", color="tab:orange", markersize=3.5, linewidth=0.8)
+    ax.plot(*near[0], "s", color="tab:green", label="start")
+    ax.plot(*near[-1], "*", color="tab:red", markersize=10, label="end")
+    ax.set(xlabel="$x_0$", ylabel="$x_1$", xlim=(-half, half), ylim=(-half, half), aspect="equal")
+    ax.legend(loc="upper right")
+    return ax
+
+
+def learning_rates(
+    f: Callable[[Array], Any],
+    init_x: Array,
+    lrs: Sequence[float],
+    step_num: int = 100,
+    *,
+    axes: Sequence[Axes] | None = None,
+) -> Sequence[Axes]:
+    """Draw descents from one start with several learning rates, side by side.
+
+    Parameters
+    ----------
+    f : callable
+        A function of two variables.
+    init_x : array_like, shape (2,)
+        The start of each descent.
+    lrs : sequence of float
+        The learning rates: good, too large, too small.
+    step_num : int
+        The number of steps of each.
+    axes : sequence of matplotlib Axes, optional
+        As many as learning rates; a new figure otherwise.
+
+    Returns
+    -------
+    axes : sequence of matplotlib Axes
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import gdx, gdx.plot
+    >>> axes = gdx.plot.learning_rates(lambda x: (x**2).sum(), [-3.0, 4.0], [0.1, 1e-10])
+    >>> axes[1].get_title()
+    'lr = 1e-10: hardly moved'
+    """
+    if axes is None:
+        figure = _pyplot().figure(figsize=(4.2 * len(lrs), 4.2), layout="constrained")
+        axes = [figure.add_subplot(1, len(lrs), i + 1) for i in range(len(lrs))]
+    for lr, ax in zip(lrs, axes, strict=True):
+        result = gradient_descent(f, init_x, lr, step_num)
+        descent_path(f, result.history, ax=ax).set_title(f"lr = {lr:g}: {result.status}")
+    return axes
+
+
+def loss_curve(
+    losses: DescentResult | Array | Sequence[float],
+    *,
+    label: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a loss against the number of steps, on a logarithmic scale where it is positive.
+
+    Parameters
+    ----------
+    losses : DescentResult or one-dimensional array_like
+        The result of a descent, of which the checks are drawn, or one loss for each step.
+    label : str, optional
+        The name of the curve in a legend.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure otherwise.
+
+    Returns
+    -------
+    ax : matplotlib Axes
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import gdx.plot
+    >>> gdx.plot.loss_curve([3.0, 1.0, 0.5]).get_ylabel()
+    'loss'
+    """
+    ax = ax if ax is not None else _new_axes()
+    if isinstance(losses, DescentResult):
+        steps, heights = map(np.asarray, zip(*losses.checks, strict=True))
+    else:
+        heights = to_numpy(losses)
+        steps = np.arange(len(heights))
+    ax.plot(steps, heights, label=label)
+    ax.set(xlabel="step", ylabel="loss", yscale="log" if (heights > 0).all() else "linear")
+    if label:
+        ax.legend()
+    return ax
+
+
+def gradient_field(
+    f: Callable[[Array], Any],
+    *,
+    xlim: tuple[float, float] = (-2.0, 2.0),
+    ylim: tuple[float, float] = (-2.0, 2.0),
+    n: int = 17,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the negative gradient of f, the directions of descent, as arrows on a grid.
+
+    Parameters
+    ----------
+    f : callable
+        A function of two variables; it is handed arrays of the current backend.
+    xlim, ylim : tuple of float
+        The rectangle.
+    n : int
+        Arrows along each side.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure otherwise.
+
+    Returns
+    -------
+    ax : matplotlib Axes
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> import gdx.plot
+    >>> gdx.plot.gradient_field(lambda x: (x**2).sum(), n=5).get_ylabel()
+    '$x_1$'
+    """
+    ax = ax if ax is not None else _new_axes()
+    grid = np.stack(np.meshgrid(np.linspace(*xlim, n), np.linspace(*ylim, n)), -1).reshape(-1, 2)
+    start = asarray(grid[0])
+    arrows = -np.stack([to_numpy(numerical_gradient(f, x)) for x in _points_like(grid, start)])
+    ax.quiver(*grid.T, *arrows.T, np.hypot(*arrows.T), angles="xy", cmap="viridis")
+    ax.set(xlabel="$x_0$", ylabel="$x_1$", xlim=xlim, ylim=ylim, aspect="equal")
+    return ax
+
+
+def _points_like(grid: Any, x: Array) -> list[Array]:
+    """Return the rows of `grid` as arrays beside `x`."""
+    xp = namespace_of(x)
+    return [as_like(row.tolist(), x, xp) for row in grid]
+
+
+def _new_axes() -> Axes:
+    return _pyplot().figure(layout="constrained").add_subplot()
+
+
+def _pyplot() -> Any:
+    try:
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise ImportError('gdx.plot needs matplotlib: pip install "gdx[plot]".') from error
+    return pyplot
