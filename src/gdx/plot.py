@@ -104,7 +104,7 @@ def learning_rates(
     'lr = 1e-10: hardly moved'
     """
     if axes is None:
-        figure = _pyplot().figure(figsize=(4.2 * len(lrs), 4.2), layout="constrained")
+        figure = _pyplot().figure(figsize=(4.2 * len(lrs), 4.6), layout="constrained")
         axes = [figure.add_subplot(1, len(lrs), i + 1) for i in range(len(lrs))]
     for lr, ax in zip(lrs, axes, strict=True):
         result = gradient_descent(f, init_x, lr, step_num)

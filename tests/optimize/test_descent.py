@@ -89,6 +89,16 @@ def test_no_history():
     assert gdx.gradient_descent(bowl, START, history=False).history is None
 
 
+def test_one_number(case):
+    result = gdx.gradient_descent(lambda x: (x - 1) ** 2, case.asarray(3.0), lr=0.25, step_num=4)
+    assert case.holds(result.x)
+    assert result.history.shape == (4,)
+    np.testing.assert_allclose(
+        gdx.to_numpy(result.x), 1 + 2 * 0.5**4, rtol=300 * case.eps ** (2 / 3)
+    )
+    assert gdx.gradient_descent(lambda x: (x - 1) ** 2, 3).x.shape == ()
+
+
 def test_no_step(case):
     result = gdx.gradient_descent(bowl, case.asarray(START), step_num=0)
     assert result.history.shape == (0, 2)

@@ -129,7 +129,9 @@ def as_like(obj: object, x: Array, xp: Namespace, *, dtype: DType | None = None)
     """
     if is_array(obj):
         array: Array = obj
-        common_namespace(x, array)
+        on_host = library(xp).on_host
+        if not (type(array) is type(x) and on_host(array) and on_host(x)):
+            common_namespace(x, array)
         return array if dtype is None else cast(array, dtype, xp)
     host = np.asarray(obj)
     if dtype is None and host.dtype.kind == "f":
@@ -141,8 +143,8 @@ def extremes(x: Array, xp: Namespace) -> tuple[float, float]:
     """Return the smallest and the largest element of an array on the host."""
     if math.prod(x.shape) > 50:
         return float(xp.min(x)), float(xp.max(x))
-    elements = [float(value) for value in library(xp).elements(x)]  # quicker than two reductions
-    return min(elements), max(elements)
+    elements = library(xp).elements(x)  # quicker than two reductions
+    return float(min(elements)), float(max(elements))
 
 
 def to_numpy(x: Array, /) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from gdx.backends import (
     Array,
+    cast,
     device_of,
     epsilon,
     floating,
@@ -143,7 +144,9 @@ def _gradient(
     if difference.shape != x.shape:
         difference = xp.reshape(difference, x.shape)
     gradient = difference / (a - b if h is None else (stencil.a - stencil.b) * h)
-    return gradient if gradient.dtype == x.dtype else xp.astype(gradient, x.dtype)
+    if not is_array(gradient):  # NumPy makes scalars of 0-d arrays
+        gradient = xp.asarray(gradient)
+    return cast(gradient, x.dtype, xp)
 
 
 def _all_equal(values: list[Any]) -> bool:

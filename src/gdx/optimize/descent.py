@@ -11,6 +11,7 @@ from gdx.backends import (
     Array,
     as_like,
     floating,
+    is_array,
     library,
     namespace_of,
     to_numpy,
@@ -167,7 +168,7 @@ def gradient_descent(
             stopped = callback(Descent(step, x, g, lr, counted.calls)) is True
             if stopped:
                 break
-        x = map_leaves(lambda p, d: p - lr * d, x, g)
+        x = map_leaves(lambda p, d: _stepped(p, d, lr), x, g)
         nit = step + 1
         if nit % check_every == 0:
             x = map_leaves(_settled, x)
@@ -223,6 +224,11 @@ def _beside(x: Array, g: Array) -> Array:
             f"grad must return the shape of x, {tuple(x.shape)}; it returned {tuple(beside.shape)}."
         )
     return library(xp).detached(beside)
+
+
+def _stepped(x: Array, g: Array, lr: float) -> Array:
+    moved = x - lr * g
+    return moved if is_array(moved) else namespace_of(x).asarray(moved)  # a 0-d array of NumPy
 
 
 def _settled(x: Array) -> Array:
