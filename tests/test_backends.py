@@ -249,6 +249,8 @@ def test_dtype_of_new_arrays(given, dtype):
 def test_asarray_of_what_holds_no_numbers():
     with pytest.raises(TypeError, match="dtype <U3"):
         gdx.asarray(["one", "two"])
+    with pytest.raises(ValueError, match="'float1' does not exist in numpy"):
+        gdx.asarray([1.0], dtype="float1")
 
 
 def test_asarray_of_a_third_library(case):

@@ -129,10 +129,12 @@ def test_bias_may_be_assigned_and_removed():
         ),
         (lambda net: setattr(net, "b", np.ones(2)), r"b must have the shape \(3,\)"),
         (lambda net: setattr(net, "params", {"V": 1}), "keys.*W.*V"),
-        (lambda net: gdx.SimpleNet(0, 3), "n_in must be a positive integer; got 0"),
+        (lambda net: gdx.SimpleNet(0, 3), "n_in must be an integer, 1 or more; got 0"),
         (lambda net: gdx.SimpleNet(2, 1.5), "n_out"),
         (lambda net: gdx.SimpleNet(init="lecun"), "normal, he, xavier.*'lecun'"),
         (lambda net: gdx.SimpleNet(init=-1.0), "positive number"),
+        (lambda net: net.predict([1.0, 2.0, 3.0]), r"x must have the shape \(..., 2\).*\(3,\)"),
+        (lambda net: gdx.SimpleNet(dtype="float1"), "'float1' does not exist in numpy"),
     ],
 )
 def test_bad_arguments(make, message):

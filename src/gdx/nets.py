@@ -12,12 +12,13 @@ from gdx.backends import (
     DType,
     as_like,
     backend,
-    dtype_name,
+    dtype_named,
     floating,
     namespace_of,
 )
 from gdx.functions import cross_entropy_of_softmax
 from gdx.numerical import numerical_gradient
+from gdx.options import whole
 
 Params = dict[str, Array]
 
@@ -82,12 +83,10 @@ class SimpleNet:
         device: Device = None,
         rng: np.random.Generator | int | None = None,
     ) -> None:
-        for name, count in (("n_in", n_in), ("n_out", n_out)):
-            if count != int(count) or count < 1:
-                raise ValueError(f"{name} must be a positive integer; got {count!r}.")
+        n_in, n_out = whole("n_in", n_in, 1), whole("n_out", n_out, 1)
         current = backend()
         xp, device = current.xp, current.device if device is None else device
-        dtype = current.dtype if dtype is None else getattr(xp, dtype_name(dtype))
+        dtype = current.dtype if dtype is None else dtype_named(xp, dtype)
         drawn = np.random.default_rng(rng).standard_normal((n_in, n_out))
         scaled = drawn * _scale(init, n_in, n_out)
         self._W = xp.asarray(scaled, dtype=dtype, device=device)
@@ -127,7 +126,13 @@ class SimpleNet:
         """Return the scores x W + b, of shape (..., n_out), for `x` of shape (..., n_in)."""
         W, b = (self._W, self._b) if params is None else (params["W"], params.get("b"))  # noqa: N806
         xp = namespace_of(W)
-        scores = xp.matmul(as_like(x, W, xp, dtype=W.dtype), W)
+        x = as_like(x, W, xp, dtype=W.dtype)
+        if x.ndim == 0 or x.shape[-1] != W.shape[0]:
+            raise ValueError(
+                f"x must have the shape (..., {W.shape[0]}), as W has the shape {tuple(W.shape)}; "
+                f"got {tuple(x.shape)}."
+            )
+        scores = xp.matmul(x, W)
         return scores if b is None else scores + b
 
     def loss(self, x: Array, t: Array, params: Params | None = None) -> Array:

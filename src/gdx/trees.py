@@ -32,6 +32,9 @@ def map_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     if not is_tree(tree):
         return function(tree, *others)
     if isinstance(tree, dict):
+        for other in others:
+            if set(other) != set(tree):
+                raise ValueError(f"expected the keys {list(tree)}, got {list(other)}.")
         return {
             key: map_leaves(function, item, *(other[key] for other in others))
             for key, item in tree.items()

@@ -249,7 +249,7 @@ def test_x_that_is_not_real(x):
         gdx.numerical_gradient(squares, x)
 
 
-@pytest.mark.parametrize("h", [0, -1e-4, float("nan"), float("inf")])
+@pytest.mark.parametrize("h", [0, -1e-4, float("nan"), float("inf"), "big", np.ones(2)])
 def test_h_out_of_range(h):
     with pytest.raises(ValueError, match="h must be a positive number"):
         gdx.numerical_gradient(squares, np.ones(2), h=h)

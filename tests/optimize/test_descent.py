@@ -226,6 +226,10 @@ def test_gradient_of_another_kind():
         ({"lr": 0}, "lr must be a positive number; got 0"),
         ({"lr": -0.1}, "maximise"),
         ({"lr": float("nan")}, "lr"),
+        ({"lr": "fast"}, "lr must be a positive number; got 'fast'"),
+        ({"step_num": None}, "step_num must be an integer"),
+        ({"init_x": {}}, "init_x must hold an array"),
+        ({"init_x": {"W": np.ones(2)}, "grad": lambda p: {}}, r"expected the keys \['W'\], got"),
         ({"step_num": -1}, "step_num must be an integer, 0 or more; got -1"),
         ({"step_num": 1.5}, "step_num"),
         ({"check_every": 0}, "check_every must be an integer, 1 or more"),
@@ -235,7 +239,12 @@ def test_gradient_of_another_kind():
 )
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message):
-        gdx.gradient_descent(bowl, START, **options)
+        gdx.gradient_descent(np.size, **{"init_x": START, **options})
+
+
+def test_a_gradient_that_is_no_number():
+    with pytest.raises(TypeError, match="expected real numbers, got None"):
+        gdx.gradient_descent(bowl, START, grad=lambda x: None)
 
 
 def test_f_that_returns_an_array():

@@ -87,6 +87,14 @@ def dtype_name(dtype: DType) -> str:
     return str(getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)).split(".")[-1]
 
 
+def dtype_named(xp: Namespace, dtype: DType) -> DType:
+    """Return the dtype of this library that has the name of `dtype`."""
+    found = getattr(xp, dtype_name(dtype), None)
+    if found is None:
+        raise ValueError(f"dtype {dtype!r} does not exist in {library(xp).name}.")
+    return found
+
+
 @functools.cache
 def is_real_floating(xp: Namespace, dtype: DType) -> bool:
     """Tell whether `dtype` holds real floating-point numbers, of whatever width."""
@@ -134,6 +142,8 @@ def as_like(obj: object, x: Array, xp: Namespace, *, dtype: DType | None = None)
             common_namespace(x, array)
         return array if dtype is None else cast(array, dtype, xp)
     host = np.asarray(obj)
+    if host.dtype.kind not in "biuf":
+        raise TypeError(f"expected real numbers, got {obj!r}.")
     if dtype is None and host.dtype.kind == "f":
         dtype = x.dtype
     return xp.asarray(host, dtype=dtype, device=device_of(x))

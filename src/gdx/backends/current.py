@@ -15,7 +15,7 @@ from gdx.backends.arrays import (
     common_namespace,
     default_float,
     device_of,
-    dtype_name,
+    dtype_named,
     dtypes_on,
     is_array,
     is_integer,
@@ -211,7 +211,7 @@ def asarray(obj: object, /, *, dtype: DType | None = None) -> Array:
     """
     current = backend()
     if dtype is not None:
-        dtype = getattr(current.xp, dtype_name(dtype))
+        dtype = dtype_named(current.xp, dtype)
     if is_array(obj):
         xp = namespace_of(obj)
         if xp is current.xp:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +27,7 @@ from gdx.numerical.evaluation import (
     gathered,
 )
 from gdx.numerical.stencils import STENCILS, Stencil
+from gdx.options import positive
 from gdx.trees import Tree, is_tree, map_leaves, with_leaf
 
 
@@ -96,11 +96,11 @@ def numerical_gradient(
     >>> gdx.numerical_gradient(f, np.asarray([3.0, 4.0])).round(6)
     array([6., 8.])
     """
-    stencil = STENCILS.get(method)
-    if stencil is None:
+    if method not in tuple(STENCILS):
         raise ValueError(f"method must be one of {', '.join(STENCILS)}; got {method!r}.")
-    if h is not None and not 0 < h < math.inf:
-        raise ValueError(f"h must be a positive number; got {h!r}.")
+    stencil = STENCILS[method]
+    if h is not None:
+        h = positive("h", h)
     if not is_tree(x):
         return _gradient(f, x, stencil, h)
     places = itertools.count()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,8 @@ from gdx.backends import (
 from gdx.numerical import numerical_gradient
 from gdx.optimize.result import DescentResult, Status
 from gdx.optimize.stopping import check, judge
-from gdx.trees import Tree, map_leaves
+from gdx.options import positive, whole
+from gdx.trees import Tree, leaves, map_leaves
 
 
 @dataclass(frozen=True)
@@ -141,15 +141,12 @@ def gradient_descent(
     >>> path.shape
     (100, 2)
     """
-    if not 0 < lr < math.inf:
-        raise ValueError(
-            f"lr must be a positive number; got {lr!r}. To maximise f, minimise lambda x: -f(x)."
-        )
-    for name, count, least in (("step_num", step_num, 0), ("check_every", check_every, 1)):
-        if count != int(count) or count < least:
-            raise ValueError(f"{name} must be an integer, {least} or more; got {count!r}.")
-    if history != int(history) or history < 0:
-        raise ValueError(f"history must be True, False or a positive integer; got {history!r}.")
+    lr = positive("lr", lr, " To maximise f, minimise lambda x: -f(x).")
+    step_num = whole("step_num", step_num, 0)
+    check_every = whole("check_every", check_every, 1)
+    history = whole("history", history, 0)
+    if not leaves(init_x):
+        raise ValueError(f"init_x must hold an array; got {init_x!r}.")
 
     counted = _Counted(f)
     gradient = grad if grad is not None else lambda x: numerical_gradient(counted, x)
