@@ -59,3 +59,11 @@ def test_readme_prints_what_it_says(capsys):
     for code, expected in blocks:
         exec(compile(code, "README.md", "exec"), names)
         assert capsys.readouterr().out == expected
+
+
+def test_readme_shows_the_committed_benchmark():
+    command = [sys.executable, "table.py", "results/cpu.json"]
+    table = subprocess.run(
+        command, cwd=ROOT / "tests/benchmarks", capture_output=True, text=True, check=True
+    ).stdout
+    assert table.strip() in (ROOT / "README.md").read_text()
