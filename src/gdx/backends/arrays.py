@@ -157,6 +157,15 @@ def extremes(x: Array, xp: Namespace) -> tuple[float, float]:
     return float(min(elements)), float(max(elements))
 
 
+def is_finite(x: Array) -> bool:
+    """Tell whether no element is NaN or infinite; one truth value is read."""
+    xp = namespace_of(x)
+    known = library(xp)
+    if math.prod(x.shape) > 50 or not known.on_host(x):
+        return bool(known.to_numpy(xp.all(xp.isfinite(x))))
+    return all(map(math.isfinite, known.elements(x)))  # quicker than two reductions
+
+
 def to_numpy(x: Array, /) -> Any:
     """Bring an array to the host, as a NumPy array.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +23,7 @@ from gdx.backends.arrays import (
 )
 from gdx.backends.libraries import LIBRARIES, Array, Device, DType, Namespace, library
 from gdx.backends.probe import Backend, BackendUnavailableError, first_accelerator, start
+from gdx.caller import warn
 
 
 class BackendFallbackWarning(UserWarning):
@@ -96,7 +96,7 @@ def use(
     numpy on cpu, float64
     """
     global _process
-    _process = _selected(name, device, dtype, fallback, level=3)
+    _process = _selected(name, device, dtype, fallback)
     return _process
 
 
@@ -120,7 +120,7 @@ def using(
     ...     print(backend)
     numpy on cpu, float32
     """
-    chosen = _selected(name, device, dtype, fallback, level=5)
+    chosen = _selected(name, device, dtype, fallback)
     token = _scoped.set(chosen)
     try:
         yield chosen
@@ -146,13 +146,13 @@ def backend() -> Backend:
 
 def _from_environment() -> Backend:
     try:
-        return _selected(os.environ.get("GDX_BACKEND") or "numpy", None, None, "numpy", level=4)
+        return _selected(os.environ.get("GDX_BACKEND") or "numpy", None, None, "numpy")
     except ValueError as error:
         raise ValueError(f"in the environment variable GDX_BACKEND, {error}") from None
 
 
 def _selected(
-    name: str | Namespace, device: Device, dtype: DType | None, fallback: str | None, level: int
+    name: str | Namespace, device: Device, dtype: DType | None, fallback: str | None
 ) -> Backend:
     if isinstance(name, str) and name == "auto":
         name, accelerator = first_accelerator()
@@ -168,9 +168,7 @@ def _selected(
         if fallback is None or fallback == wanted:
             raise BackendUnavailableError(problem) from error
         substitute = start(fallback, None, dtype)
-        warnings.warn(
-            f"{problem} Using {substitute} instead.", BackendFallbackWarning, stacklevel=level
-        )
+        warn(f"{problem} Using {substitute} instead.", BackendFallbackWarning)
         return substitute
 
 

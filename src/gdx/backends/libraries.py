@@ -49,6 +49,14 @@ def _copied(x: Array) -> Array:
     return array_api_compat.array_namespace(x).asarray(x, copy=True)
 
 
+def _no_view(x: Array) -> memoryview | None:
+    return None
+
+
+def _numpy_floats(x: Array) -> memoryview | None:
+    return x.data if x.dtype == np.float64 and type(x) is np.ndarray else None
+
+
 def _through_dlpack(x: Array) -> Any:
     return np.from_dlpack(x) if hasattr(x, "__dlpack__") else np.asarray(x)
 
@@ -138,6 +146,9 @@ class Library:
     elements: Callable[[Array], Sequence[Any]] = (
         _unstacked  # in C order, to be assigned by x[i] = v
     )
+    floats: Callable[[Array], memoryview | None] = (
+        _no_view  # its memory, read and written as Python floats, which costs less than x[i] = v
+    )
     copied: Callable[[Array], Array] = _copied  # in memory of its own
     detached: Callable[[Array], Array] = _itself  # the same memory, outside the library's autograd
     settled: Callable[[Array], Array] = _itself  # computed now, if the library is lazy
@@ -153,6 +164,7 @@ LIBRARIES = {
             "array_api_compat.numpy",
             on_host=_always,
             writable=lambda x: x.flags.writeable,
+            floats=_numpy_floats,
             copied=np.ndarray.copy,
             elements=lambda x: x.ravel().tolist(),
             to_numpy=_itself,

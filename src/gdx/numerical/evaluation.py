@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -29,28 +29,35 @@ Function = Callable[[Array], Any]
 _ON_HOST = (int, float, np.generic, np.ndarray)
 
 
-def evaluate_in_place(f: Function, x: Array, columns: list[Array], known: Library) -> list[Any]:
-    """Return f(x) with element i of x set to that of each column, for each i in turn.
+def evaluate_in_place(
+    f: Function, x: Array, rows: Iterable[tuple[Any, ...]], known: Library
+) -> list[Any]:
+    """Return f(x) with element i of x set to each number of row i, for each i in turn.
 
     Each element is written into `x` itself, and every bit of `x` is put back, whatever happens.
     """
-    indices = itertools.product(*map(range, x.shape))
-    rows = zip(*map(known.elements, columns), strict=True)
+    places = known.floats(x) or x
     original = known.copied(x)
     values = []
     try:
-        for index, row, element in zip(indices, rows, known.elements(original), strict=True):
+        for index, row, element in zip(
+            _indices(x.shape), rows, known.elements(original), strict=True
+        ):
             for moved in row:
-                x[index] = moved
+                places[index] = moved
                 values.append(f(x))
-            x[index] = element
+            places[index] = element
     finally:
         x[...] = original
     return values
 
 
-def evaluate_in_copies(f: Function, x: Array, columns: list[Array], known: Library) -> list[Any]:
-    """Return the same as `evaluate_in_place`, for an `x` whose elements cannot be assigned."""
+def _indices(shape: tuple[int, ...]) -> Iterable[Any]:
+    return range(shape[0]) if len(shape) == 1 else itertools.product(*map(range, shape))
+
+
+def evaluate_in_copies(f: Function, x: Array, columns: list[Array]) -> list[Any]:
+    """Return f of copies of x with element i from each column, for each i in turn."""
     xp = namespace_of(x)
     size = math.prod(x.shape)
     places = xp.reshape(xp.arange(size, device=device_of(x)), x.shape)

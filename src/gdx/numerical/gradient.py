@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import warnings
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from gdx.backends import (
     Array,
+    Namespace,
     cast,
     device_of,
     epsilon,
@@ -20,6 +21,7 @@ from gdx.backends import (
     library,
     namespace_of,
 )
+from gdx.caller import warn
 from gdx.numerical.evaluation import (
     Function,
     evaluate_in_copies,
@@ -98,13 +100,26 @@ def numerical_gradient(
     """
     if method not in tuple(STENCILS):
         raise ValueError(f"method must be one of {', '.join(STENCILS)}; got {method!r}.")
-    stencil = STENCILS[method]
-    if h is not None:
-        h = positive("h", h)
+    gradient, _ = counted_gradient(f, x, STENCILS[method], None if h is None else positive("h", h))
+    return gradient
+
+
+def counted_gradient(
+    f: Function, x: Tree, stencil: Stencil, h: float | None = None
+) -> tuple[Tree, int]:
+    """Return the gradient at an array or a tree of arrays, and how often `f` was evaluated."""
     if not is_tree(x):
         return _gradient(f, x, stencil, h)
+    evaluations = 0
     places = itertools.count()
-    return map_leaves(lambda leaf: _gradient(_at_leaf(f, x, next(places)), leaf, stencil, h), x)
+
+    def at_leaf(leaf: Array) -> Array:
+        nonlocal evaluations
+        gradient, count = _gradient(_at_leaf(f, x, next(places)), leaf, stencil, h)
+        evaluations += count
+        return gradient
+
+    return map_leaves(at_leaf, x), evaluations
 
 
 def _at_leaf(f: Function, tree: Tree, place: int) -> Function:
@@ -114,45 +129,114 @@ def _at_leaf(f: Function, tree: Tree, place: int) -> Function:
 
 def _gradient(
     f: Function, given: object, stencil: Stencil, h: float | None, coarser_eps: float = 0.0
-) -> Array:
+) -> tuple[Array, int]:
+    """Return the gradient at one array, and how often `f` was evaluated."""
     x, xp = floating(given, "x")
     if 0 in x.shape:
-        return xp.zeros_like(x)
+        return xp.zeros_like(x), 0
     known = library(xp)
     x = known.detached(x)
-    in_place = known.writable(x)
-    evaluate = evaluate_in_place if in_place else evaluate_in_copies
     eps = max(epsilon(xp, x.dtype), coarser_eps)
 
-    a, b = stencil.points(x, h, eps, xp)
-    shared = b is x  # one-sided: all elements are compared with f(x)
-    values = evaluate(f, x, [a] if shared else [a, b], known)
-    if shared:
-        values.append(f(x))
-    if h is None and _epsilon_of(values[0]) > eps:
-        return _gradient(f, given, stencil, h, _epsilon_of(values[0]))
-    numbers = gathered(values, x, xp)
+    values, distances = _evaluated(f, x, stencil, h, eps, xp)
+    count = len(values)
+    floats = isinstance(distances, list) and _FLOAT64.issuperset(map(type, values))
+    if not floats:
+        if h is None and _epsilon_of(values[0]) > eps:
+            gradient, more = _gradient(f, given, stencil, h, _epsilon_of(values[0]))
+            return gradient, count + more
+        numbers = gathered(values, x, xp)
     if known.on_host(x):
-        if h is not None and xp.any(a == b):
-            _warn(f"h={h} vanished in the rounding of x + h; without h, the step fits each element")
-        elif values[0] == values[-1] and _all_equal(values) and (shared or f(x) == values[0]):
-            _warn(_UNMOVED if in_place and is_array(given) else _UNMOVED + _COPIED)
+        if h is not None and _has_zero(distances):
+            warn(_VANISHED.format(h=h), RuntimeWarning)
+        elif values[0] == values[-1] and _all_equal(values):
+            count += not stencil.one_sided
+            if stencil.one_sided or f(x) == values[0]:
+                in_place = known.writable(x) and is_array(given)
+                warn(_UNMOVED if in_place else _UNMOVED + _COPIED, RuntimeWarning)
 
-    difference = numbers[:-1] - numbers[-1] if shared else numbers[0::2] - numbers[1::2]
+    if floats:
+        gradient = np.asarray(_quotients_of_floats(values, distances, stencil, h))
+    else:
+        gradient = _quotients(numbers, distances, x, stencil, h, xp)
+    return gradient if gradient.shape == x.shape else xp.reshape(gradient, x.shape), count
+
+
+# Up to so many elements, arithmetic with Python floats costs less than with arrays.
+_FEW = 16
+_FLOAT64 = {float, np.float64}
+
+
+def _evaluated(
+    f: Function, x: Array, stencil: Stencil, h: float | None, eps: float, xp: Namespace
+) -> tuple[list[Any], list[float] | Array]:
+    """Return the values of f at the points of the stencil, and how far these are apart."""
+    known = library(xp)
+    in_place = known.writable(x)
+    distances: list[float] | Array
+    if in_place and math.prod(x.shape) <= _FEW and known.floats(x) is not None:
+        pairs = stencil.points_of_each(known.elements(x), h, eps)
+        distances = [a - b for a, b in pairs]
+        rows = [(a,) for a, _ in pairs] if stencil.one_sided else pairs
+        values = evaluate_in_place(f, x, rows, known)
+    else:
+        a, b = stencil.points(x, h, eps, xp)
+        distances = a - b
+        columns = [a] if stencil.one_sided else [a, b]
+        if in_place:
+            values = evaluate_in_place(f, x, zip(*map(known.elements, columns), strict=True), known)
+        else:
+            values = evaluate_in_copies(f, x, columns)
+    if stencil.one_sided:
+        values.append(f(x))
+    return values, distances
+
+
+def _quotients_of_floats(
+    values: list[float], distances: list[float], stencil: Stencil, h: float | None
+) -> list[float]:
+    if h is not None:
+        distances = [stencil.distance(h)] * len(distances)
+    if stencil.one_sided:
+        *values, at_x = values
+        return [(p - at_x) / d for p, d in zip(values, distances, strict=True)]
+    return [(p - q) / d for p, q, d in zip(values[0::2], values[1::2], distances, strict=True)]
+
+
+def _quotients(
+    numbers: Array,
+    distances: list[float] | Array,
+    x: Array,
+    stencil: Stencil,
+    h: float | None,
+    xp: Namespace,
+) -> Array:
+    difference = numbers[:-1] - numbers[-1] if stencil.one_sided else numbers[0::2] - numbers[1::2]
     if type(difference) is not type(x):
         difference = xp.asarray(difference, dtype=x.dtype, device=device_of(x))
     if difference.shape != x.shape:
         difference = xp.reshape(difference, x.shape)
-    gradient = difference / (a - b if h is None else (stencil.a - stencil.b) * h)
+    if h is not None:
+        distances = stencil.distance(h)
+    elif isinstance(distances, list):
+        distances = np.asarray(distances).reshape(x.shape)
+    gradient = difference / distances
     if not is_array(gradient):  # NumPy makes scalars of 0-d arrays
         gradient = xp.asarray(gradient)
     return cast(gradient, x.dtype, xp)
+
+
+def _has_zero(distances: list[float] | Array) -> bool:
+    if isinstance(distances, list):
+        return 0.0 in distances
+    return bool(namespace_of(distances).any(distances == 0))
 
 
 def _all_equal(values: list[Any]) -> bool:
     return all(value == values[0] for value in values)
 
 
+_VANISHED = "h={h} vanished in the rounding of x + h; without h, the step fits each element"
 _UNMOVED = (
     "f did not react to x: it has one value at x and at all points beside it. Write f so that it "
     "uses its argument, as lambda W: loss(W) does."
@@ -162,10 +246,6 @@ _COPIED = (
     "step here, because x cannot be stepped in place (it is immutable, read-only, a list or of "
     "integers): write lambda W: net.loss(x, t, {'W': W})."
 )
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
 def _epsilon_of(value: object) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gdx.backends import Array, Namespace
@@ -15,14 +16,37 @@ class Stencil:
     b: int
     order: int
 
+    @property
+    def one_sided(self) -> bool:
+        """Whether all points are compared with x itself."""
+        return self.b == 0
+
+    def distance(self, h: float) -> float:
+        """Return how far apart the two points are."""
+        return (self.a - self.b) * h
+
+    def relative_step(self, eps: float) -> float:
+        """Return the step that balances truncation, h^order, against rounding, eps / h."""
+        return float(eps ** (1 / (self.order + 1)))
+
     def points(self, x: Array, h: float | None, eps: float, xp: Namespace) -> tuple[Array, Array]:
         """Return x + a·h and x + b·h for all elements at once; x itself where the factor is 0.
 
-        The default h balances truncation, h^order, against rounding, eps / h, relatively to each
-        element; an explicit one is absolute.
+        The default h is relative to each element; an explicit one is absolute.
         """
-        step = h or eps ** (1 / (self.order + 1)) * xp.maximum(xp.abs(x), 1.0)
+        step = h or self.relative_step(eps) * xp.maximum(xp.abs(x), 1.0)
         return _moved(x, self.a, step), _moved(x, self.b, step)
+
+    def points_of_each(
+        self, elements: Sequence[float], h: float | None, eps: float
+    ) -> list[tuple[float, float]]:
+        """Return the same numbers for each of a few elements, without the cost of arrays."""
+        a, b, relative = self.a, self.b, self.relative_step(eps)
+        pairs = []
+        for x in elements:
+            step = h or (relative * abs(x) if abs(x) > 1.0 else relative)
+            pairs.append((x + a * step, x + b * step))
+        return pairs
 
 
 def _moved(x: Array, steps: int, step: Array | float) -> Array:

@@ -9,13 +9,15 @@ from typing import Any
 from gdx.backends import (
     Array,
     as_like,
+    device_of,
     floating,
     is_array,
     library,
     namespace_of,
     to_numpy,
 )
-from gdx.numerical import numerical_gradient
+from gdx.numerical.gradient import counted_gradient
+from gdx.numerical.stencils import STENCILS
 from gdx.optimize.result import DescentResult, Status
 from gdx.optimize.stopping import check, judge
 from gdx.options import positive, whole
@@ -45,18 +47,6 @@ class Descent:
     grad: Tree
     lr: float
     nfev: int
-
-
-class _Counted:
-    """A function that counts its calls."""
-
-    def __init__(self, f: Callable[[Tree], Any]) -> None:
-        self.f = f
-        self.calls = 0
-
-    def __call__(self, x: Tree) -> Any:
-        self.calls += 1
-        return self.f(x)
 
 
 def gradient_descent(
@@ -148,32 +138,36 @@ def gradient_descent(
     if not leaves(init_x):
         raise ValueError(f"init_x must hold an array; got {init_x!r}.")
 
-    counted = _Counted(f)
-    gradient = grad if grad is not None else lambda x: numerical_gradient(counted, x)
     x = map_leaves(_own_copy, init_x)
-    seen = [check(0, x, counted(x))]
+    seen = [check(0, x, f(x))]
+    rates = map_leaves(lambda p: _rate(lr, p), x)
+    inside = 0  # evaluations inside numerical gradients
     kept: list[Tree] = []
     g: Tree | None = None
     nit, stopped = 0, False
     for step in _counting(step_num, progress):
         if history and step % history == 0:
             kept.append(x)
-        g = map_leaves(_beside, x, gradient(x))
+        if grad is None:
+            g, count = counted_gradient(f, x, STENCILS["central"])
+            inside += count
+        else:
+            g = map_leaves(_beside, x, grad(x))
         if verbose:
             print(f"step {step}: x = {_shown(x)}, gradient = {_shown(g)}")
         if callback is not None:
-            stopped = callback(Descent(step, x, g, lr, counted.calls)) is True
+            stopped = callback(Descent(step, x, g, lr, len(seen) + inside)) is True
             if stopped:
                 break
-        x = map_leaves(lambda p, d: _stepped(p, d, lr), x, g)
+        x = map_leaves(_stepped, x, g, rates)
         nit = step + 1
         if nit % check_every == 0:
             x = map_leaves(_settled, x)
-            seen.append(check(nit, x, counted(x)))
+            seen.append(check(nit, x, f(x)))
             if not seen[-1].finite:
                 break
     if seen[-1].step != nit:
-        seen.append(check(nit, x, counted(x)))
+        seen.append(check(nit, x, f(x)))
 
     end = seen[-1]
     best = min((c for c in seen if c.finite), key=lambda c: c.fun, default=seen[0])
@@ -187,7 +181,7 @@ def gradient_descent(
         status=status,
         message=message,
         nit=nit,
-        nfev=counted.calls,
+        nfev=len(seen) + inside,
         x_best=best.x,
         fun_best=best.fun,
         checks=tuple((c.step, c.fun) for c in seen),
@@ -223,8 +217,13 @@ def _beside(x: Array, g: Array) -> Array:
     return library(xp).detached(beside)
 
 
-def _stepped(x: Array, g: Array, lr: float) -> Array:
-    moved = x - lr * g
+def _rate(lr: float, x: Array) -> Array:
+    """Return `lr` beside `x`: two arrays multiply quicker than an array and a number."""
+    return namespace_of(x).asarray(lr, dtype=x.dtype, device=device_of(x))
+
+
+def _stepped(x: Array, g: Array, rate: Array) -> Array:
+    moved = x - rate * g
     return moved if is_array(moved) else namespace_of(x).asarray(moved)  # a 0-d array of NumPy
 
 
@@ -240,4 +239,11 @@ def _stacked(points: list[Tree], x: Tree) -> Tree:
     """Return `points` as one tree, stacked along a new first axis."""
     if not points:
         return map_leaves(lambda leaf: namespace_of(leaf).stack([leaf])[:0, ...], x)
-    return map_leaves(lambda *rows: namespace_of(rows[0]).stack(rows), *points)
+    return map_leaves(_stacked_leaf, *points)
+
+
+def _stacked_leaf(*rows: Array) -> Array:
+    xp, shape = namespace_of(rows[0]), rows[0].shape
+    if not shape:
+        return xp.stack(rows)
+    return xp.reshape(xp.concat(rows), (len(rows), *shape))  # quicker than stack

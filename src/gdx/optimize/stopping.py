@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gdx.backends import epsilon, namespace_of, to_numpy
+from gdx.backends import epsilon, is_finite, namespace_of, to_numpy
 from gdx.numerical.evaluation import gathered
 from gdx.optimize.result import Status
 from gdx.trees import Tree, leaves
@@ -26,9 +26,12 @@ class Check:
 
 def check(step: int, x: Tree, value: Any) -> Check:
     """Look at a point and the value of f there; of each array, one number is read."""
-    first = leaves(x)[0]
-    fun = float(to_numpy(gathered([value], first, namespace_of(first)))[0])
-    return Check(step, x, fun, math.isfinite(fun) and math.isfinite(_largest(_size, x)))
+    arrays = leaves(x)
+    if isinstance(value, float):
+        fun = float(value)
+    else:
+        fun = float(to_numpy(gathered([value], arrays[0], namespace_of(arrays[0])))[0])
+    return Check(step, x, fun, math.isfinite(fun) and all(map(is_finite, arrays)))
 
 
 def judge(
@@ -68,10 +71,6 @@ def judge(
         f"Step limit: after {end.step} steps the relative gradient is still {slope:.2g}. Try more "
         f"steps, or a learning rate somewhat larger than {lr:g}."
     )
-
-
-def _size(x: Any, xp: Any) -> Any:
-    return xp.abs(x)
 
 
 def _relative_slope(g: Any, x: Any, xp: Any) -> Any:
