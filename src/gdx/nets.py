@@ -132,7 +132,7 @@ class SimpleNet:
                 f"x must have the shape (..., {W.shape[0]}), as W has the shape {tuple(W.shape)}; "
                 f"got {tuple(x.shape)}."
             )
-        scores = xp.matmul(x, W)
+        scores = x @ W
         return scores if b is None else scores + b
 
     def loss(self, x: Array, t: Array, params: Params | None = None) -> Array:

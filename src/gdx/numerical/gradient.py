@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -174,7 +173,8 @@ def _evaluated(
     known = library(xp)
     in_place = known.writable(x)
     distances: list[float] | Array
-    if in_place and math.prod(x.shape) <= _FEW and known.floats(x) is not None:
+    floats = known.floats(x) if in_place else None
+    if floats is not None and floats.nbytes <= _FEW * floats.itemsize:
         pairs = stencil.points_of_each(known.elements(x), h, eps)
         distances = [a - b for a, b in pairs]
         rows = [(a,) for a, _ in pairs] if stencil.one_sided else pairs
