@@ -12,6 +12,7 @@ from gdx.backends import (
     device_of,
     epsilon,
     extremes,
+    few_floats,
     floating,
     is_integer,
     is_real_floating,
@@ -327,9 +328,16 @@ def cross_entropy_of_softmax(scores: Array, t: object, xp: Namespace) -> Array:
     """
     target = _target_probabilities(t, scores, "scores", xp)
     wide = _widened(scores, xp)
-    power = xp.exp(wide - xp.max(wide, axis=-1, keepdims=True))
+    power = xp.exp(wide - _largest_score(wide, xp))
     y = power / xp.sum(power, axis=-1, keepdims=True)
     return cast(expected_surprise(target, xp.log(y + 1e-7), xp), scores.dtype, xp)
+
+
+def _largest_score(scores: Array, xp: Namespace) -> Array | float:
+    floats = few_floats(scores, xp)
+    if floats is not None and floats.ndim == 1:
+        return max(floats)
+    return xp.max(scores, axis=-1, keepdims=True)
 
 
 def _target_probabilities(t: object, y: Array, name: str, xp: Namespace) -> Array:

@@ -53,8 +53,11 @@ def _no_view(x: Array) -> memoryview | None:
     return None
 
 
+_FLOAT64 = np.dtype(np.float64)
+
+
 def _numpy_floats(x: Array) -> memoryview | None:
-    return x.data if x.dtype == np.float64 and type(x) is np.ndarray else None
+    return x.data if x.dtype is _FLOAT64 and type(x) is np.ndarray and x.flags.writeable else None
 
 
 def _through_dlpack(x: Array) -> Any:
@@ -147,7 +150,7 @@ class Library:
         _unstacked  # in C order, to be assigned by x[i] = v
     )
     floats: Callable[[Array], memoryview | None] = (
-        _no_view  # its memory, read and written as Python floats, which costs less than x[i] = v
+        _no_view  # its memory, if it may be written as Python floats: they cost less than x[i] = v
     )
     copied: Callable[[Array], Array] = _copied  # in memory of its own
     detached: Callable[[Array], Array] = _itself  # the same memory, outside the library's autograd

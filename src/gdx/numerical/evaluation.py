@@ -11,7 +11,6 @@ import numpy as np
 
 from gdx.backends import (
     Array,
-    Library,
     Namespace,
     as_like,
     common_namespace,
@@ -30,13 +29,14 @@ _ON_HOST = (int, float, np.generic, np.ndarray)
 
 
 def evaluate_in_place(
-    f: Function, x: Array, rows: Iterable[tuple[Any, ...]], known: Library
+    f: Function, x: Array, places: Array | memoryview, rows: Iterable[tuple[Any, ...]]
 ) -> list[Any]:
     """Return f(x) with element i of x set to each number of row i, for each i in turn.
 
-    Each element is written into `x` itself, and every bit of `x` is put back, whatever happens.
+    Each number is written into `places`, the memory of `x`, and every bit of `x` is put back,
+    whatever happens.
     """
-    places = known.floats(x) or x
+    known = library(namespace_of(x))
     original = known.copied(x)
     values = []
     try:

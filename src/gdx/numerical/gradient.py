@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from operator import sub, truediv
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from gdx.backends import (
     cast,
     device_of,
     epsilon,
+    few_floats,
     floating,
     is_array,
     is_real_floating,
@@ -127,7 +129,7 @@ def _at_leaf(f: Function, tree: Tree, place: int) -> Function:
 
 
 def _gradient(
-    f: Function, given: object, stencil: Stencil, h: float | None, coarser_eps: float = 0.0
+    f: Function, given: object, stencil: Stencil, h: float | None, coarser_eps: float | None = None
 ) -> tuple[Array, int]:
     """Return the gradient at one array, and how often `f` was evaluated."""
     x, xp = floating(given, "x")
@@ -135,16 +137,27 @@ def _gradient(
         return xp.zeros_like(x), 0
     known = library(xp)
     x = known.detached(x)
-    eps = max(epsilon(xp, x.dtype), coarser_eps)
+    eps = coarser_eps or epsilon(xp, x.dtype)
 
-    values, distances = _evaluated(f, x, stencil, h, eps, xp)
+    floats = few_floats(x, xp)
+    distances: list[float] | Array
+    if floats is not None:
+        values, distances = _evaluated_few(f, x, floats, stencil, h, eps)
+    else:
+        values, distances = _evaluated_many(f, x, stencil, h, eps, xp)
+    if stencil.one_sided:
+        values.append(f(x))
     count = len(values)
-    floats = isinstance(distances, list) and _FLOAT64.issuperset(map(type, values))
-    if not floats:
-        if h is None and _epsilon_of(values[0]) > eps:
-            gradient, more = _gradient(f, given, stencil, h, _epsilon_of(values[0]))
+
+    if floats is not None and _FLOAT64.issuperset(map(type, values)):
+        gradient = np.asarray(_quotients_of_floats(values, distances, stencil, h))
+    else:
+        if h is None and (coarser := _epsilon_of(values[0])) > eps:
+            gradient, more = _gradient(f, given, stencil, h, coarser)
             return gradient, count + more
         numbers = gathered(values, x, xp)
+        gradient = _quotients(numbers, distances, x, stencil, h, xp)
+
     if known.on_host(x):
         if h is not None and _has_zero(distances):
             warn(_VANISHED.format(h=h), RuntimeWarning)
@@ -153,43 +166,35 @@ def _gradient(
             if stencil.one_sided or f(x) == values[0]:
                 in_place = known.writable(x) and is_array(given)
                 warn(_UNMOVED if in_place else _UNMOVED + _COPIED, RuntimeWarning)
-
-    if floats:
-        gradient = np.asarray(_quotients_of_floats(values, distances, stencil, h))
-    else:
-        gradient = _quotients(numbers, distances, x, stencil, h, xp)
     return gradient if gradient.shape == x.shape else xp.reshape(gradient, x.shape), count
 
 
-# Up to so many elements, arithmetic with Python floats costs less than with arrays.
-_FEW = 16
 _FLOAT64 = {float, np.float64}
 
 
-def _evaluated(
+def _evaluated_few(
+    f: Function, x: Array, floats: memoryview, stencil: Stencil, h: float | None, eps: float
+) -> tuple[list[Any], list[float]]:
+    """Return f at the points of the stencil, and how far these are apart, of a few float64."""
+    pairs = stencil.points_of_each(x.ravel().tolist(), h, eps)
+    rows = [(a,) for a, _ in pairs] if stencil.one_sided else pairs
+    return evaluate_in_place(f, x, floats, rows), [a - b for a, b in pairs]
+
+
+def _evaluated_many(
     f: Function, x: Array, stencil: Stencil, h: float | None, eps: float, xp: Namespace
-) -> tuple[list[Any], list[float] | Array]:
-    """Return the values of f at the points of the stencil, and how far these are apart."""
+) -> tuple[list[Any], Array]:
+    """Return f at the points of the stencil, and how far these are apart, of any array."""
     known = library(xp)
-    in_place = known.writable(x)
-    distances: list[float] | Array
-    floats = known.floats(x) if in_place else None
-    if floats is not None and floats.nbytes <= _FEW * floats.itemsize:
-        pairs = stencil.points_of_each(known.elements(x), h, eps)
-        distances = [a - b for a, b in pairs]
-        rows = [(a,) for a, _ in pairs] if stencil.one_sided else pairs
-        values = evaluate_in_place(f, x, rows, known)
+    a, b = stencil.points(x, h, eps, xp)
+    columns = [a] if stencil.one_sided else [a, b]
+    if known.writable(x):
+        rows = zip(*map(known.elements, columns), strict=True)
+        floats = known.floats(x)
+        values = evaluate_in_place(f, x, x if floats is None else floats, rows)
     else:
-        a, b = stencil.points(x, h, eps, xp)
-        distances = a - b
-        columns = [a] if stencil.one_sided else [a, b]
-        if in_place:
-            values = evaluate_in_place(f, x, zip(*map(known.elements, columns), strict=True), known)
-        else:
-            values = evaluate_in_copies(f, x, columns)
-    if stencil.one_sided:
-        values.append(f(x))
-    return values, distances
+        values = evaluate_in_copies(f, x, columns)
+    return values, a - b
 
 
 def _quotients_of_floats(
@@ -198,9 +203,10 @@ def _quotients_of_floats(
     if h is not None:
         distances = [stencil.distance(h)] * len(distances)
     if stencil.one_sided:
-        *values, at_x = values
-        return [(p - at_x) / d for p, d in zip(values, distances, strict=True)]
-    return [(p - q) / d for p, q, d in zip(values[0::2], values[1::2], distances, strict=True)]
+        differences = map(sub, values, itertools.repeat(values[-1]))
+    else:
+        differences = map(sub, values[0::2], values[1::2])
+    return list(map(truediv, differences, distances))
 
 
 def _quotients(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gdx.backends import (
@@ -21,7 +22,7 @@ from gdx.numerical.stencils import STENCILS
 from gdx.optimize.result import DescentResult, Status
 from gdx.optimize.stopping import check, judge
 from gdx.options import positive, whole
-from gdx.trees import Tree, leaves, map_leaves
+from gdx.trees import Tree, is_tree, leaves, map_leaves
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,7 @@ def gradient_descent(
     x = map_leaves(_own_copy, init_x)
     seen = [check(0, x, f(x))]
     rates = map_leaves(lambda p: _rate(lr, p), x)
+    step_taken = partial(map_leaves, _stepped) if is_tree(x) else _stepped
     inside = 0  # evaluations inside numerical gradients
     kept: list[Tree] = []
     g: Tree | None = None
@@ -159,7 +161,7 @@ def gradient_descent(
             stopped = callback(Descent(step, x, g, lr, len(seen) + inside)) is True
             if stopped:
                 break
-        x = map_leaves(_stepped, x, g, rates)
+        x = step_taken(x, g, rates)
         nit = step + 1
         if nit % check_every == 0:
             x = map_leaves(_settled, x)
