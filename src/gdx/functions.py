@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from gdx.backends import (
+    FEW_BYTES,
     Array,
     Namespace,
     as_like,
@@ -12,7 +14,6 @@ from gdx.backends import (
     device_of,
     epsilon,
     extremes,
-    few_floats,
     floating,
     is_integer,
     is_real_floating,
@@ -328,16 +329,22 @@ def cross_entropy_of_softmax(scores: Array, t: object, xp: Namespace) -> Array:
     """
     target = _target_probabilities(t, scores, "scores", xp)
     wide = _widened(scores, xp)
-    power = xp.exp(wide - _largest_score(wide, xp))
-    y = power / xp.sum(power, axis=-1, keepdims=True)
+    power = xp.exp(wide - _over_classes(max, xp.max, wide, xp))
+    y = power / _over_classes(sum, xp.sum, power, xp)
     return cast(expected_surprise(target, xp.log(y + 1e-7), xp), scores.dtype, xp)
 
 
-def _largest_score(scores: Array, xp: Namespace) -> Array | float:
-    floats = few_floats(scores, xp)
-    if floats is not None and floats.ndim == 1:
-        return max(floats)
-    return xp.max(scores, axis=-1, keepdims=True)
+def _over_classes(
+    of_floats: Callable[[memoryview], float],
+    of_array: Callable[..., Array],
+    x: Array,
+    xp: Namespace,
+) -> Array | float:
+    """Return a sum or maximum along the last axis, that of a few classes in Python's floats."""
+    floats = library(xp).floats(x)
+    if floats is not None and floats.ndim == 1 and floats.nbytes <= FEW_BYTES:
+        return of_floats(floats)
+    return of_array(x, axis=-1, keepdims=True)
 
 
 def _target_probabilities(t: object, y: Array, name: str, xp: Namespace) -> Array:

@@ -9,7 +9,6 @@ from gdx.backends.arrays import (
     dtype_named,
     epsilon,
     extremes,
-    few_floats,
     is_array,
     is_finite,
     is_integer,
@@ -26,10 +25,20 @@ from gdx.backends.current import (
     use,
     using,
 )
-from gdx.backends.libraries import LIBRARIES, Array, Device, DType, Library, Namespace, library
+from gdx.backends.libraries import (
+    FEW_BYTES,
+    LIBRARIES,
+    Array,
+    Device,
+    DType,
+    Library,
+    Namespace,
+    library,
+)
 from gdx.backends.probe import Backend, BackendInfo, BackendUnavailableError, backends
 
 __all__ = [
+    "FEW_BYTES",
     "LIBRARIES",
     "Array",
     "Backend",
@@ -52,7 +61,6 @@ __all__ = [
     "dtype_named",
     "epsilon",
     "extremes",
-    "few_floats",
     "floating",
     "is_array",
     "is_finite",

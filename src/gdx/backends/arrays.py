@@ -157,15 +157,6 @@ def extremes(x: Array, xp: Namespace) -> tuple[float, float]:
     return float(min(elements)), float(max(elements))
 
 
-def few_floats(x: Array, xp: Namespace) -> memoryview | None:
-    """Return the memory of an `x` of so few float64 that Python's floats cost less than arrays."""
-    floats = library(xp).floats(x)
-    return floats if floats is not None and floats.nbytes <= _FEW_BYTES else None
-
-
-_FEW_BYTES = 16 * 8
-
-
 def is_finite(x: Array) -> bool:
     """Tell whether no element is NaN or infinite; one truth value is read."""
     xp = namespace_of(x)

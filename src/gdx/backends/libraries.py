@@ -55,6 +55,9 @@ def _no_view(x: Array) -> memoryview | None:
 
 _FLOAT64 = np.dtype(np.float64)
 
+# In so many bytes of float64, arithmetic with Python's floats costs less than with arrays.
+FEW_BYTES = 16 * 8
+
 
 def _numpy_floats(x: Array) -> memoryview | None:
     return x.data if x.dtype is _FLOAT64 and type(x) is np.ndarray and x.flags.writeable else None

@@ -11,6 +11,7 @@ import numpy as np
 
 from gdx.backends import (
     Array,
+    Library,
     Namespace,
     as_like,
     common_namespace,
@@ -29,14 +30,17 @@ _ON_HOST = (int, float, np.generic, np.ndarray)
 
 
 def evaluate_in_place(
-    f: Function, x: Array, places: Array | memoryview, rows: Iterable[tuple[Any, ...]]
+    f: Function,
+    x: Array,
+    places: Array | memoryview,
+    rows: Iterable[tuple[Any, ...]],
+    known: Library,
 ) -> list[Any]:
     """Return f(x) with element i of x set to each number of row i, for each i in turn.
 
     Each number is written into `places`, the memory of `x`, and every bit of `x` is put back,
     whatever happens.
     """
-    known = library(namespace_of(x))
     original = known.copied(x)
     values = []
     try:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from gdx.backends import (
+    FEW_BYTES,
     Array,
+    Library,
     Namespace,
     cast,
     device_of,
     epsilon,
-    few_floats,
     floating,
     is_array,
     is_real_floating,
@@ -139,17 +140,18 @@ def _gradient(
     x = known.detached(x)
     eps = coarser_eps or epsilon(xp, x.dtype)
 
-    floats = few_floats(x, xp)
+    floats = known.floats(x)
     distances: list[float] | Array
-    if floats is not None:
-        values, distances = _evaluated_few(f, x, floats, stencil, h, eps)
+    if floats is not None and floats.nbytes <= FEW_BYTES:
+        values, distances = _evaluated_few(f, x, floats, known, stencil, h, eps)
     else:
-        values, distances = _evaluated_many(f, x, stencil, h, eps, xp)
+        places = x if floats is None else floats
+        values, distances = _evaluated_many(f, x, places, known, stencil, h, eps)
     if stencil.one_sided:
         values.append(f(x))
     count = len(values)
 
-    if floats is not None and _FLOAT64.issuperset(map(type, values)):
+    if isinstance(distances, list) and _FLOAT64.issuperset(map(type, values)):
         gradient = np.asarray(_quotients_of_floats(values, distances, stencil, h))
     else:
         if h is None and (coarser := _epsilon_of(values[0])) > eps:
@@ -173,25 +175,35 @@ _FLOAT64 = {float, np.float64}
 
 
 def _evaluated_few(
-    f: Function, x: Array, floats: memoryview, stencil: Stencil, h: float | None, eps: float
+    f: Function,
+    x: Array,
+    places: memoryview,
+    known: Library,
+    stencil: Stencil,
+    h: float | None,
+    eps: float,
 ) -> tuple[list[Any], list[float]]:
     """Return f at the points of the stencil, and how far these are apart, of a few float64."""
-    pairs = stencil.points_of_each(x.ravel().tolist(), h, eps)
+    pairs = stencil.points_of_each(known.elements(x), h, eps)
     rows = [(a,) for a, _ in pairs] if stencil.one_sided else pairs
-    return evaluate_in_place(f, x, floats, rows), [a - b for a, b in pairs]
+    return evaluate_in_place(f, x, places, rows, known), [a - b for a, b in pairs]
 
 
 def _evaluated_many(
-    f: Function, x: Array, stencil: Stencil, h: float | None, eps: float, xp: Namespace
+    f: Function,
+    x: Array,
+    places: Array | memoryview,
+    known: Library,
+    stencil: Stencil,
+    h: float | None,
+    eps: float,
 ) -> tuple[list[Any], Array]:
     """Return f at the points of the stencil, and how far these are apart, of any array."""
-    known = library(xp)
-    a, b = stencil.points(x, h, eps, xp)
+    a, b = stencil.points(x, h, eps, namespace_of(x))
     columns = [a] if stencil.one_sided else [a, b]
     if known.writable(x):
         rows = zip(*map(known.elements, columns), strict=True)
-        floats = known.floats(x)
-        values = evaluate_in_place(f, x, x if floats is None else floats, rows)
+        values = evaluate_in_place(f, x, places, rows, known)
     else:
         values = evaluate_in_copies(f, x, columns)
     return values, a - b
