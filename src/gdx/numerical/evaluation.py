@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,17 @@ Function = Callable[[Array], Any]
 _ON_HOST = (int, float, np.generic, np.ndarray)
 
 
+def indices(x: Array) -> Sequence[Any]:
+    """Return the index of each element of `x`, in C order."""
+    shape = x.shape
+    return range(shape[0]) if len(shape) == 1 else list(itertools.product(*map(range, shape)))
+
+
 def evaluate_in_place(
     f: Function,
     x: Array,
     places: Array | memoryview,
+    indices: Iterable[Any],
     rows: Iterable[tuple[Any, ...]],
     known: Library,
 ) -> list[Any]:
@@ -44,9 +51,7 @@ def evaluate_in_place(
     original = known.copied(x)
     values = []
     try:
-        for index, row, element in zip(
-            _indices(x.shape), rows, known.elements(original), strict=True
-        ):
+        for index, row, element in zip(indices, rows, known.elements(original), strict=True):
             for moved in row:
                 places[index] = moved
                 values.append(f(x))
@@ -54,10 +59,6 @@ def evaluate_in_place(
     finally:
         x[...] = original
     return values
-
-
-def _indices(shape: tuple[int, ...]) -> Iterable[Any]:
-    return range(shape[0]) if len(shape) == 1 else itertools.product(*map(range, shape))
 
 
 def evaluate_in_copies(f: Function, x: Array, columns: list[Array]) -> list[Any]:

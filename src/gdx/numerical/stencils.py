@@ -29,19 +29,21 @@ class Stencil:
         """Return the step that balances truncation, h^order, against rounding, eps / h."""
         return float(eps ** (1 / (self.order + 1)))
 
-    def points(self, x: Array, h: float | None, eps: float, xp: Namespace) -> tuple[Array, Array]:
+    def points(
+        self, x: Array, h: float | None, relative: float, xp: Namespace
+    ) -> tuple[Array, Array]:
         """Return x + a·h and x + b·h for all elements at once; x itself where the factor is 0.
 
-        The default h is relative to each element; an explicit one is absolute.
+        An explicit `h` is absolute; without one, each element has its `relative` step.
         """
-        step = h or self.relative_step(eps) * xp.maximum(xp.abs(x), 1.0)
+        step = h or relative * xp.maximum(xp.abs(x), 1.0)
         return _moved(x, self.a, step), _moved(x, self.b, step)
 
     def points_of_each(
-        self, elements: Sequence[float], h: float | None, eps: float
+        self, elements: Sequence[float], h: float | None, relative: float
     ) -> list[tuple[float, float]]:
         """Return the same numbers for each of a few elements, without the cost of arrays."""
-        a, b, relative = self.a, self.b, self.relative_step(eps)
+        a, b = self.a, self.b
         pairs = []
         for x in elements:
             step = h or (relative * abs(x) if abs(x) > 1.0 else relative)

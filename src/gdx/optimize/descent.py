@@ -17,7 +17,8 @@ from gdx.backends import (
     namespace_of,
     to_numpy,
 )
-from gdx.numerical.gradient import counted_gradient
+from gdx.numerical.differences import Differences
+from gdx.numerical.gradient import gradient_at
 from gdx.numerical.stencils import STENCILS
 from gdx.optimize.result import DescentResult, Status
 from gdx.optimize.stopping import check, judge
@@ -142,6 +143,7 @@ def gradient_descent(
     x = map_leaves(_own_copy, init_x)
     seen = [check(0, x, f(x))]
     rates = map_leaves(lambda p: _rate(lr, p), x)
+    differences = map_leaves(lambda p: Differences(p, STENCILS["central"]), x)
     step_taken = partial(map_leaves, _stepped) if is_tree(x) else _stepped
     inside = 0  # evaluations inside numerical gradients
     kept: list[Tree] = []
@@ -151,7 +153,7 @@ def gradient_descent(
         if history and step % history == 0:
             kept.append(x)
         if grad is None:
-            g, count = counted_gradient(f, x, STENCILS["central"])
+            g, count = gradient_at(f, x, differences)
             inside += count
         else:
             g = map_leaves(_beside, x, grad(x))

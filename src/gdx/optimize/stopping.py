@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from gdx.backends import epsilon, is_finite, namespace_of, to_numpy
 from gdx.numerical.evaluation import gathered
 from gdx.optimize.result import Status
@@ -89,7 +87,5 @@ def _largest(measure: Any, *trees: Tree) -> float:
         xp = namespace_of(arrays[0])
         return 0.0 if 0 in arrays[0].shape else float(to_numpy(xp.max(measure(*arrays, xp))))
 
-    # NaN wins, unlike in the built-in max.
-    return float(
-        np.max([of_leaf(*arrays) for arrays in zip(*map(leaves, trees), strict=True)], initial=0.0)
-    )
+    numbers = [of_leaf(*arrays) for arrays in zip(*map(leaves, trees), strict=True)]
+    return max(numbers, key=lambda number: (math.isnan(number), number))
