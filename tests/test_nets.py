@@ -148,3 +148,17 @@ def test_a_failed_assignment_changes_nothing():
     with pytest.raises(ValueError, match="b must have"):
         net.params = {"W": np.zeros((2, 3)), "b": np.zeros(2)}
     np.testing.assert_array_equal(net.W, before)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_scores_that_are_not_a_number_make_the_loss_so(place):
+    net = gdx.SimpleNet(1, 3, rng=0)
+    net.W[0, place] = np.nan
+    assert np.isnan(net.loss([1.0], 0))
+
+
+@pytest.mark.parametrize("n_out", [3, 16, 17])
+def test_the_loss_of_one_sample_is_that_of_a_batch_of_one(n_out):
+    net = gdx.SimpleNet(2, n_out, rng=0)
+    one, batch = net.loss([30.0, -9.0], 2), net.loss([[30.0, -9.0]], [2])
+    np.testing.assert_allclose(one, batch, rtol=1e-15)

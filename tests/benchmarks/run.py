@@ -44,7 +44,7 @@ def in_turn(variants: Variants, seconds: float) -> dict[str, float]:
         call()
         start = time.perf_counter()
         call()
-        repeats[name] = max(1, int(0.002 / (time.perf_counter() - start)))
+        repeats[name] = max(1, int(0.01 / (time.perf_counter() - start)))
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times[name]) < 11:
         for name, call in variants.items():
@@ -53,6 +53,19 @@ def in_turn(variants: Variants, seconds: float) -> dict[str, float]:
                 call()
             times[name].append((time.perf_counter() - start) / repeats[name])
     return {name: 1e6 * statistics.median(each) for name, each in times.items()}
+
+
+def measured(variants: Variants, seconds: float) -> dict[str, Any]:
+    """Return the medians, and the share of the time in which this process had its core."""
+    start, used = time.perf_counter(), cpu_time()
+    microseconds = in_turn(variants, seconds)
+    share = (cpu_time() - used) / (time.perf_counter() - start)
+    return {"cpu_share": round(share, 3), "microseconds": microseconds}
+
+
+def cpu_time() -> float:
+    """Return the seconds that this process and those it started have computed."""
+    return sum(os.times()[:4])
 
 
 def squares(x: Any) -> Any:
@@ -150,15 +163,14 @@ def main() -> None:
             for name in ("numpy", "array-api-compat", "scipy", "numdifftools")
         },
         "rows": [
-            {
-                "case": name,
-                "bar": bar,
-                "microseconds": in_turn(variants, 0.5 if options.quick else 8),
-            }
+            {"case": name, "bar": bar, **measured(variants, 0.5 if options.quick else 8)}
             for name, variants, bar in cases()
         ],
     }
     print(render(report))
+    for row in report["rows"]:
+        if row["cpu_share"] < 0.97:
+            print(f"disturbed: {row['case']} had its core {row['cpu_share']:.0%} of the time")
     if options.output:
         options.output.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 

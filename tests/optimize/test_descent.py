@@ -120,6 +120,17 @@ def test_evaluations_are_counted():
     assert result.checks[-1][1] == result.fun == bowl(result.x)
 
 
+def test_evaluations_are_counted_in_trees():
+    calls = []
+
+    def f(p):
+        calls.append(0)
+        return np.sum(p["W"] ** 2) + p["b"] ** 2
+
+    result = gdx.gradient_descent(f, {"W": np.ones((2, 2)), "b": 1.0}, 0.1, 5)
+    assert result.nfev == len(calls) == 5 * 2 * 5 + 2
+
+
 def test_verbose_prints_each_coordinate_and_its_gradient(capsys):
     gdx.gradient_descent(bowl, START, lr=0.1, step_num=2, verbose=True, grad=bowl_gradient)
     lines = capsys.readouterr().out.splitlines()

@@ -84,7 +84,7 @@ class Differences:
             gradient = _quotients(numbers, distances, x, stencil, h, self.xp)
 
         if self.known.on_host(x):
-            if h and _has_zero(distances):
+            if h and _has_zero(distances, self.xp):
                 warn(_VANISHED.format(h=h), RuntimeWarning)
             elif values[0] == values[-1] and _all_equal(values):
                 count += not stencil.one_sided
@@ -153,10 +153,10 @@ def _quotients(
     return cast(gradient, x.dtype, xp)
 
 
-def _has_zero(distances: list[float] | Array) -> bool:
+def _has_zero(distances: list[float] | Array, xp: Namespace) -> bool:
     if isinstance(distances, list):
         return 0.0 in distances
-    return bool(namespace_of(distances).any(distances == 0))
+    return bool(xp.any(distances == 0))
 
 
 def _all_equal(values: list[Any]) -> bool:

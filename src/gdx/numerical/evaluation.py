@@ -76,13 +76,14 @@ def evaluate_in_copies(f: Function, x: Array, columns: list[Array]) -> list[Any]
 def gathered(values: list[Any], x: Array, xp: Namespace) -> Array:
     """Return the values of f as one array: numbers on the host, arrays where they are."""
     first = values[0]
-    if math.prod(getattr(first, "shape", ())) != 1:
-        raise ValueError(
-            f"f must return one number, but it returned an array of shape {tuple(first.shape)}. "
-            "Reduce it, for example by a sum or a mean."
-        )
+    _check_one(first)
     if isinstance(first, _ON_HOST):
-        numbers = np.asarray(values).reshape(-1)
+        try:
+            numbers = np.asarray(values).reshape(-1)
+        except ValueError:  # the values are not all of one shape
+            for value in values:
+                _check_one(value)
+            numbers = np.asarray([np.reshape(value, ()) for value in values])
         if numbers.dtype.kind == "f":
             return numbers
         if numbers.dtype.kind in "biu":
@@ -106,3 +107,12 @@ def gathered(values: list[Any], x: Array, xp: Namespace) -> Array:
         f"f must return a real number, but it returned {first!r}"
         + (": is a return missing?" if first is None else ".")
     )
+
+
+def _check_one(value: Any) -> None:
+    shape = getattr(value, "shape", ())
+    if math.prod(shape) != 1:
+        raise ValueError(
+            f"f must return one number, but it returned an array of shape {tuple(shape)}. "
+            "Reduce it, for example by a sum or a mean."
+        )

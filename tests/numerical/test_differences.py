@@ -1,0 +1,84 @@
+"""The quotients in Python's floats and those in arrays are the same numbers."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gdx
+from gdx.numerical import differences
+from gdx.numerical.differences import Differences
+from gdx.numerical.stencils import STENCILS
+
+
+def curved(x):
+    return np.sum(np.exp(-np.abs(x)) + x**3)
+
+
+@pytest.mark.parametrize("method", list(STENCILS))
+@pytest.mark.parametrize("h", [None, 1e-4])
+@pytest.mark.parametrize("shape", [(), (1,), (15,), (16,), (17,), (2, 3), (3, 2, 2)])
+def test_floats_and_arrays_agree_to_the_bit(monkeypatch, shape, h, method):
+    x = np.random.default_rng(0).standard_normal(shape) * 100
+    found = gdx.numerical_gradient(curved, x, h=h, method=method)
+    monkeypatch.setattr(differences, "FEW_BYTES", -1)
+    of_arrays = gdx.numerical_gradient(curved, x, h=h, method=method)
+    assert type(found) is type(of_arrays) is np.ndarray
+    np.testing.assert_array_equal(found, of_arrays)
+
+
+@pytest.mark.parametrize("stencil", STENCILS.values(), ids=list(STENCILS))
+@given(
+    elements=st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=16),
+    h=st.none() | st.floats(1e-8, 1),
+)
+def test_points_agree_to_the_bit(stencil, elements, h):
+    pairs = stencil.points_of_each(elements, h, 1e-5)
+    columns = stencil.points(np.asarray(elements), h, 1e-5, np)
+    np.testing.assert_array_equal(np.asarray(pairs).T, columns)
+
+
+@pytest.mark.parametrize("odd", [int, np.float32, np.asarray, lambda v: np.asarray([v])])
+def test_a_function_that_changes_its_type(odd):
+    def f(x):
+        value = float(np.sum(x**2))
+        return odd(value) if x[0] > 3 else value
+
+    found = gdx.numerical_gradient(f, np.asarray([3.0, 4.0]), h=0.5)
+    above = np.reshape(f(np.asarray([3.5, 4.0])), ())
+    np.testing.assert_allclose(found, [above - 22.25, 8.0])
+
+
+def test_the_precision_of_f_is_remembered():
+    of = Differences(np.ones(3), STENCILS["central"])
+
+    def f(x):
+        return np.sum(x.astype(np.float32) ** 2)
+
+    first, count = of.gradient(f, of.x)
+    second, again = of.gradient(f, of.x)
+    assert (count, again) == (12, 6)
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("x", [np.ones(2), {"W": np.ones(2)}, [np.ones(2), np.ones(20)]])
+def test_warnings_point_at_the_caller(x):
+    with pytest.warns(RuntimeWarning, match="did not react") as seen:
+        gdx.numerical_gradient(lambda x: 1.0, x)
+    assert {warning.filename for warning in seen} == {__file__}
+
+
+@pytest.mark.parametrize("x", [[1.0, 2.0], np.asarray([1, 2])])
+def test_arrays_of_gdx_itself_cannot_be_read_elsewhere(x):
+    with pytest.warns(RuntimeWarning, match="cannot be stepped in place"):
+        gdx.numerical_gradient(lambda x: 1.0, x)
+
+
+def test_no_warning_where_f_reacts():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gdx.numerical_gradient(curved, np.ones(2))
