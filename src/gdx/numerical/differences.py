@@ -52,6 +52,7 @@ class Differences:
         self.x = self.known.detached(x)
         self.stencil, self.h = stencil, h
         self.in_place = self.known.writable(self.x)
+        self.on_host = self.known.on_host(self.x)
         self.shared = x is given and self.in_place
         floats = self.known.floats(self.x)
         self.few = floats is not None and floats.nbytes <= FEW_BYTES
@@ -83,7 +84,7 @@ class Differences:
             numbers = gathered(values, x, self.xp)
             gradient = _quotients(numbers, distances, x, stencil, h, self.xp)
 
-        if self.known.on_host(x):
+        if self.on_host:
             if h and _has_zero(distances, self.xp):
                 warn(_VANISHED.format(h=h), RuntimeWarning)
             elif values[0] == values[-1] and _all_equal(values):
@@ -94,10 +95,10 @@ class Differences:
 
     def _few_floats(self, f: Function, x: Array) -> tuple[list[Any], list[float]]:
         """Return f at the points of the stencil, and how far these are apart, as floats."""
-        known = self.known
-        pairs = self.stencil.points_of_each(known.elements(x), self.h, self.relative)
+        elements = self.known.elements(x)
+        pairs = self.stencil.points_of_each(elements, self.h, self.relative)
         rows = [(a,) for a, _ in pairs] if self.stencil.one_sided else pairs
-        values = evaluate_in_place(f, x, memoryview(x), self.indices, rows, known)
+        values = evaluate_in_place(f, x, memoryview(x), self.indices, elements, rows)
         return values, [a - b for a, b in pairs]
 
     def _array(self, f: Function, x: Array) -> tuple[list[Any], Array]:
@@ -109,7 +110,8 @@ class Differences:
             floats = known.floats(x)
             places = x if floats is None else floats
             rows = zip(*map(known.elements, columns), strict=True)
-            values = evaluate_in_place(f, x, places, indices(x), rows, known)
+            elements = known.elements(known.copied(x))  # where they are views of the array
+            values = evaluate_in_place(f, x, places, indices(x), elements, rows)
         else:
             values = evaluate_in_copies(f, x, columns)
         return values, a - b

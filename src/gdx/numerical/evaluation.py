@@ -11,7 +11,6 @@ import numpy as np
 
 from gdx.backends import (
     Array,
-    Library,
     Namespace,
     as_like,
     common_namespace,
@@ -40,18 +39,19 @@ def evaluate_in_place(
     x: Array,
     places: Array | memoryview,
     indices: Iterable[Any],
+    elements: Iterable[Any],
     rows: Iterable[tuple[Any, ...]],
-    known: Library,
 ) -> list[Any]:
     """Return f(x) with element i of x set to each number of row i, for each i in turn.
 
     Each number is written into `places`, the memory of `x`, and every bit of `x` is put back,
-    whatever happens.
+    whatever happens. `indices` and `elements` are those of `x`.
     """
-    original = known.copied(x)
+    original = library(namespace_of(x)).copied(x)
     values = []
     try:
-        for index, row, element in zip(indices, rows, known.elements(original), strict=True):
+        # As many of each by construction; strict= would cost what an assignment does.
+        for index, element, row in zip(indices, elements, rows):  # noqa: B905
             for moved in row:
                 places[index] = moved
                 values.append(f(x))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ class Stencil:
     b: int
     order: int
 
-    @property
+    @functools.cached_property
     def one_sided(self) -> bool:
         """Whether all points are compared with x itself."""
         return self.b == 0

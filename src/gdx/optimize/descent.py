@@ -12,7 +12,6 @@ from gdx.backends import (
     as_like,
     device_of,
     floating,
-    is_array,
     library,
     namespace_of,
     to_numpy,
@@ -228,7 +227,7 @@ def _rate(lr: float, x: Array) -> Array:
 
 def _stepped(x: Array, g: Array, rate: Array) -> Array:
     moved = x - rate * g
-    return moved if is_array(moved) else namespace_of(x).asarray(moved)  # a 0-d array of NumPy
+    return moved if moved.shape else namespace_of(x).asarray(moved)  # NumPy makes it a scalar
 
 
 def _settled(x: Array) -> Array:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gdx.backends import epsilon, is_finite, namespace_of, to_numpy
 from gdx.numerical.evaluation import gathered
@@ -12,8 +11,7 @@ from gdx.optimize.result import Status
 from gdx.trees import Tree, leaves
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """What was seen of a point: after how many steps, f there, and whether all is finite."""
 
     step: int
