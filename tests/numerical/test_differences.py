@@ -37,9 +37,10 @@ def test_floats_and_arrays_agree_to_the_bit(monkeypatch, shape, h, method):
     h=st.none() | st.floats(1e-8, 1),
 )
 def test_points_agree_to_the_bit(stencil, elements, h):
-    pairs = stencil.points_of_each(elements, h, 1e-5)
+    pairs, distances = stencil.points_of_each(elements, h, 1e-5)
     columns = stencil.points(np.asarray(elements), h, 1e-5, np)
     np.testing.assert_array_equal(np.asarray(pairs).T, columns)
+    np.testing.assert_array_equal(distances, columns[0] - columns[1])
 
 
 @pytest.mark.parametrize("odd", [int, np.float32, np.asarray, lambda v: np.asarray([v])])

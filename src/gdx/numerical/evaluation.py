@@ -37,21 +37,19 @@ def indices(x: Array) -> Sequence[Any]:
 def evaluate_in_place(
     f: Function,
     x: Array,
+    original: Array,
     places: Array | memoryview,
-    indices: Iterable[Any],
-    elements: Iterable[Any],
-    rows: Iterable[tuple[Any, ...]],
+    moves: Iterable[tuple[Any, Any, Iterable[Any]]],
 ) -> list[Any]:
-    """Return f(x) with element i of x set to each number of row i, for each i in turn.
+    """Return f(x) with one element of x set to another number, for each of the moves in turn.
 
-    Each number is written into `places`, the memory of `x`, and every bit of `x` is put back,
-    whatever happens. `indices` and `elements` are those of `x`.
+    A move is the index of the element, the number that is there, and those it is set to. They are
+    written into `places`, the memory of `x`. In the end every bit of `x` is that of the `original`
+    again, whatever happens.
     """
-    original = library(namespace_of(x)).copied(x)
     values = []
     try:
-        # As many of each by construction; strict= would cost what an assignment does.
-        for index, element, row in zip(indices, elements, rows):  # noqa: B905
+        for index, element, row in moves:
             for moved in row:
                 places[index] = moved
                 values.append(f(x))

@@ -42,14 +42,16 @@ class Stencil:
 
     def points_of_each(
         self, elements: Sequence[float], h: float | None, relative: float
-    ) -> list[tuple[float, float]]:
-        """Return the same numbers for each of a few elements, without the cost of arrays."""
+    ) -> tuple[list[tuple[float, float]], list[float]]:
+        """Return the same numbers for each of a few elements, and how far they are apart."""
         a, b = self.a, self.b
-        pairs = []
+        pairs, distances = [], []
         for x in elements:
             step = h or (relative * abs(x) if abs(x) > 1.0 else relative)
-            pairs.append((x + a * step, x + b * step))
-        return pairs
+            above, below = x + a * step, x + b * step
+            pairs.append((above, below))
+            distances.append(above - below)
+        return pairs, distances
 
 
 def _moved(x: Array, steps: int, step: Array | float) -> Array:

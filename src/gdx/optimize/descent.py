@@ -143,7 +143,7 @@ def gradient_descent(
     seen = [check(0, x, f(x))]
     rates = map_leaves(lambda p: _rate(lr, p), x)
     differences = map_leaves(lambda p: Differences(p, STENCILS["central"]), x)
-    step_taken = partial(map_leaves, _stepped) if is_tree(x) else _stepped
+    step_taken, settled = _over_leaves(_stepped, x), _over_leaves(_settled, x)
     inside = 0  # evaluations inside numerical gradients
     kept: list[Tree] = []
     g: Tree | None = None
@@ -165,7 +165,7 @@ def gradient_descent(
         x = step_taken(x, g, rates)
         nit = step + 1
         if nit % check_every == 0:
-            x = map_leaves(_settled, x)
+            x = settled(x)
             seen.append(check(nit, x, f(x)))
             if not seen[-1].finite:
                 break
@@ -200,6 +200,11 @@ def _counting(step_num: int, progress: bool) -> Iterable[int]:
         raise ImportError('progress=True needs tqdm: pip install "gdx[progress]".') from error
     bar: Iterable[int] = trange(step_num, unit="step")
     return bar
+
+
+def _over_leaves(function: Callable[..., Any], like: Tree) -> Callable[..., Any]:
+    """Return `function` for trees of the structure of `like`."""
+    return partial(map_leaves, function) if is_tree(like) else function
 
 
 def _own_copy(given: object) -> Array:
