@@ -194,6 +194,15 @@ def test_labels_out_of_range(case, loss, label):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32"])
+def test_labels_of_fewer_bits_than_there_are_classes(case, loss, dtype):
+    """Class 257 and label 1 are the same eight bits."""
+    y = case.asarray(np.concatenate([np.full(256, 0.5 / 256), [0.25, 0.25]]))
+    expected = gdx.to_numpy(loss(y, 1))
+    assert gdx.to_numpy(loss(y, case.asarray(1, dtype=dtype))) == expected
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_targets_that_fit_no_reading(loss):
     y = np.full((2, 3), 1 / 3)
     with pytest.raises(TypeError, match="must hold integers.*float64"):

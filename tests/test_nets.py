@@ -110,6 +110,14 @@ def test_accuracy(case, net):
     np.testing.assert_allclose(gdx.to_numpy(one_hot), 2 / 3, rtol=4 * case.eps)
 
 
+@pytest.mark.parametrize("t", [[[1], [2]], 1, [1]])
+def test_accuracy_reads_targets_as_the_loss_does(case, net, t):
+    """A column of labels would be compared with every answer."""
+    for measure in (net.accuracy, net.loss):
+        with pytest.raises(ValueError, match=r"t has the shape .*labels of shape \(2,\)"):
+            measure([[0.6, 0.9], [5.0, -1.0]], case.asarray(t))
+
+
 def test_bias_may_be_assigned_and_removed():
     net = gdx.SimpleNet()
     before = net.predict(X)

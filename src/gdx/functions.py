@@ -349,39 +349,51 @@ def _over_classes(
 
 def _target_probabilities(t: object, y: Array, name: str, xp: Namespace) -> Array:
     """Return `t` as a probability for each class, beside the scores or probabilities `y`."""
+    target = checked_target(t, y, name, xp)
+    return cast(target, y.dtype, xp) if target.shape == y.shape else _one_hot(target, y, xp)
+
+
+def checked_target(t: object, y: Array, name: str, xp: Namespace) -> Array:
+    """Return `t` beside `y`: probabilities, of its shape; or labels, of its shape but the last."""
     if y.ndim == 0 or 0 in y.shape:
         raise ValueError(f"{name} holds no sample: its shape is {tuple(y.shape)}.")
     target = as_like(t, y, xp)
     if target.shape == y.shape:
         _check_probabilities(target, "t", xp)
-        return cast(target, y.dtype, xp)
+        return target
     if target.shape != y.shape[:-1]:
         raise ValueError(
             f"t has the shape {tuple(target.shape)}, {name} has {tuple(y.shape)}. Write t as "
             f"labels of shape {tuple(y.shape[:-1])}, or as one probability for each class, of the "
             f"shape of {name}."
         )
-    if not is_integer(xp, target.dtype):
-        raise TypeError(
-            f"t has the shape of labels, so it must hold integers; its dtype is {target.dtype}."
-        )
-    return _one_hot(target, y, xp)
+    _check_labels(target, y.shape[-1], xp)
+    return target
 
 
 def _one_hot(labels: Array, y: Array, xp: Namespace) -> Array:
-    classes = y.shape[-1]
-    places = xp.arange(classes, dtype=labels.dtype, device=device_of(y))
-    one_hot = xp.astype(xp.expand_dims(labels, axis=-1) == places, y.dtype)
+    places = xp.arange(y.shape[-1], device=device_of(y))  # 300 of them would not fit int8
+    labels = xp.expand_dims(cast(labels, places.dtype, xp), axis=-1)
+    one_hot = xp.astype(labels == places, y.dtype)
+    if library(xp).on_host(labels):
+        return one_hot
+    outside = (labels < 0) | (labels >= y.shape[-1])
+    return xp.where(outside, xp.nan, one_hot)
+
+
+def _check_labels(labels: Array, classes: int, xp: Namespace) -> None:
+    if not is_integer(xp, labels.dtype):
+        raise TypeError(
+            f"t has the shape of labels, so it must hold integers; its dtype is {labels.dtype}."
+        )
     if not library(xp).on_host(labels):
-        outside = xp.expand_dims((labels < 0) | (labels >= classes), axis=-1)
-        return xp.where(outside, xp.nan, one_hot)
+        return
     low, high = extremes(labels, xp)
     if low < 0 or high >= classes:
         raise ValueError(
             f"t holds the label {int(low if low < 0 else high)}; with {classes} classes, labels "
             f"are 0 to {classes - 1}."
         )
-    return one_hot
 
 
 def _check_probabilities(p: Array, name: str, xp: Namespace) -> None:

@@ -12,11 +12,12 @@ from gdx.backends import (
     DType,
     as_like,
     backend,
+    cast,
     dtype_named,
     floating,
     namespace_of,
 )
-from gdx.functions import cross_entropy_of_softmax
+from gdx.functions import checked_target, cross_entropy_of_softmax
 from gdx.numerical import numerical_gradient
 from gdx.options import whole
 
@@ -144,14 +145,16 @@ class SimpleNet:
         return cross_entropy_of_softmax(scores, t, namespace_of(scores))
 
     def accuracy(self, x: Array, t: Array, params: Params | None = None) -> Array:
-        """Return the share of samples whose highest score is at their label, a 0-d array."""
+        """Return the share of samples whose highest score is at their label, a 0-d array.
+
+        `t` as in `loss`; of soft targets, the most probable class is the label.
+        """
         scores = self.predict(x, params)
         xp = namespace_of(scores)
-        t = as_like(t, scores, xp)
-        if t.shape == scores.shape:
-            t = xp.argmax(t, axis=-1)
-        hits = xp.argmax(scores, axis=-1) == t
-        return xp.mean(xp.astype(hits, scores.dtype))
+        answer = xp.argmax(scores, axis=-1)
+        target = checked_target(t, scores, "scores", xp)
+        label = xp.argmax(target, axis=-1) if target.shape == scores.shape else target
+        return xp.mean(xp.astype(answer == cast(label, answer.dtype, xp), scores.dtype))
 
     def gradient(self, x: Array, t: Array, params: Params | None = None) -> Params:
         """Return the gradient of the loss with respect to each parameter, by name."""
