@@ -122,6 +122,49 @@ def test_axes(function):
     assert function(np.ones((0, 3))).shape == (0, 3)
 
 
+@pytest.mark.parametrize("function", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", HALF_TO_DOUBLE)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((70_001, 3), 1), ((3, 70_001), 0), ((1, 9, 30_000), 1), ((300_000, 1), 0)]
+)
+def test_large_arrays_row_by_row(function, dtype, order, shape, axis):
+    """They are worked on in blocks; what a row gives does not depend on its neighbours."""
+    x = np.random.default_rng(0).normal(scale=3, size=shape).astype(dtype, order=order)
+    before = x.copy()
+    along = {"axis": axis} if function in (gdx.softmax, gdx.log_softmax) else {}
+    y = function(x, **along)
+    assert y.dtype == dtype
+    assert y.shape == x.shape
+    np.testing.assert_array_equal(x, before)
+    rows = np.moveaxis(x, axis, -1).reshape(-1, shape[axis])
+    found = np.moveaxis(y, axis, -1).reshape(-1, shape[axis])
+    some = [0, 1, len(rows) // 2, len(rows) - 1]
+    for i in {i % len(rows) for i in some}:
+        alone = function(np.ascontiguousarray(rows[i]))
+        np.testing.assert_allclose(found[i], alone, rtol=4 * np.finfo(dtype).eps)
+
+
+def derivative_by(case, f, x):
+    """Return the gradient of f at x by the library's own automatic differentiation."""
+    if case.library == "jax":
+        return pytest.importorskip("jax").grad(f)(x)
+    if case.library == "torch":
+        return pytest.importorskip("torch").func.grad(f)(x)
+    pytest.skip(f"{case.name} does not differentiate")
+
+
+@pytest.mark.parametrize("function", [gdx.sigmoid, gdx.softmax, gdx.log_softmax])
+@pytest.mark.parametrize("x", [[0.0, -1.0, 2.0], [2.0, 2.0, -30.0], [-0.0, 0.0, 0.0]])
+def test_the_libraries_own_derivatives(case, function, x):
+    """At 0 and where the largest scores tie, too: nothing there has a kink."""
+    weights = np.asarray([0.3, 1.0, -2.0])
+    w = case.asarray(weights)
+    ours = derivative_by(case, lambda x: case.xp.sum(w * function(x)), case.asarray(x))
+    expected = gdx.numerical_gradient(lambda x: np.sum(weights * function(x)), np.asarray(x))
+    np.testing.assert_allclose(gdx.to_numpy(ours), expected, rtol=1e-5, atol=1e-6)
+
+
 @given(arrays(np.float64, array_shapes(max_side=6), elements=st.floats(-500, 500)))
 def test_softmax_sums_to_one_and_ignores_a_shift(x):
     y = gdx.softmax(x)

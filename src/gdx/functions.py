@@ -15,6 +15,7 @@ from gdx.backends import (
     epsilon,
     extremes,
     floating,
+    in_blocks,
     is_integer,
     is_real_floating,
     library,
@@ -36,8 +37,8 @@ def sigmoid(x: Array) -> Array:
 
     Notes
     -----
-    The exponential is taken of -\|x\| alone, so that nothing overflows, and both tails keep their
-    relative accuracy.
+    Computed as p / (p + exp(-max(x, 0))) with p = exp(min(x, 0)): nothing overflows, both tails
+    keep their relative accuracy, and a library's automatic differentiation is right at 0, too.
 
     Examples
     --------
@@ -47,8 +48,12 @@ def sigmoid(x: Array) -> Array:
     array([0.        , 0.5       , 0.88079708])
     """
     x, xp = floating(x, "x")
-    decay = xp.exp(-xp.abs(x))
-    return xp.where(x < 0, decay, xp.ones_like(x)) / (1 + decay)
+
+    def of(part: Array) -> Array:
+        power = xp.exp(xp.minimum(part, 0.0))
+        return power / (power + xp.exp(-xp.maximum(part, 0.0)))
+
+    return in_blocks(of, x, xp)
 
 
 def relu(x: Array) -> Array:
@@ -164,16 +169,22 @@ _EXP_IS_ZERO = -12000.0
 
 
 def _softmax(x: Array, axis: int, xp: Namespace) -> Array:
-    _, power = _shifted(_widened(x, xp), axis, xp)
-    return cast(power / xp.sum(power, axis=axis, keepdims=True), x.dtype, xp)
+    def of(part: Array) -> Array:
+        _, power = _shifted(_widened(part, xp), axis, xp)
+        return cast(power / xp.sum(power, axis=axis, keepdims=True), x.dtype, xp)
+
+    return in_blocks(of, x, xp, axis)
 
 
 def _log_softmax(x: Array, axis: int, xp: Namespace) -> Array:
-    shifted, power = _shifted(_widened(x, xp), axis, xp)
-    below = shifted < 0  # NaN is not
-    ties = xp.sum(xp.astype(xp.logical_not(below), power.dtype), axis=axis, keepdims=True)
-    rest = xp.sum(xp.where(below, power, 0.0), axis=axis, keepdims=True)
-    return cast(shifted - (xp.log(ties) + xp.log1p(rest / ties)), x.dtype, xp)
+    def of(part: Array) -> Array:
+        shifted, power = _shifted(_widened(part, xp), axis, xp)
+        largest = xp.astype(xp.logical_not(shifted < 0), power.dtype)  # 1: their power, or NaN
+        ties = xp.sum(largest, axis=axis, keepdims=True)
+        rest = xp.sum(power - largest, axis=axis, keepdims=True)
+        return cast(shifted - (xp.log(ties) + xp.log1p(rest / ties)), x.dtype, xp)
+
+    return in_blocks(of, x, xp, axis)
 
 
 def _shifted(x: Array, axis: int, xp: Namespace) -> tuple[Array, Array]:

@@ -16,6 +16,7 @@ from gdx.backends.arrays import (
     namespace_of,
     to_numpy,
 )
+from gdx.backends.blocks import in_blocks
 from gdx.backends.current import (
     BackendFallbackWarning,
     array_namespace,
@@ -62,6 +63,7 @@ __all__ = [
     "epsilon",
     "extremes",
     "floating",
+    "in_blocks",
     "is_array",
     "is_finite",
     "is_integer",

@@ -148,6 +148,7 @@ class Library:
     accelerator: Callable[[], Device | None] = _no_accelerator
     # Capabilities of an array:
     on_host: Callable[[Array], bool] = _never  # reading a value costs nothing
+    cached: Callable[[Array], bool] = _never  # parts that fit the cache take less than the whole
     writable: Callable[[Array], bool] = _always  # x[i] = v changes x and nothing but x[i]
     elements: Callable[[Array], Sequence[Any]] = (
         _unstacked  # in C order, to be assigned by x[i] = v
@@ -169,6 +170,7 @@ LIBRARIES = {
             "numpy",
             "array_api_compat.numpy",
             on_host=_always,
+            cached=_always,
             writable=lambda x: x.flags.writeable,
             floats=_numpy_floats,
             copied=np.ndarray.copy,
