@@ -165,6 +165,20 @@ def test_the_libraries_own_derivatives(case, function, x):
     np.testing.assert_allclose(gdx.to_numpy(ours), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("labels", [[1, 0], [[0.0, 1.0, 0.0], [0.5, 0.25, 0.25]]])
+@pytest.mark.parametrize(
+    "loss",
+    [gdx.softmax_cross_entropy, lambda x, t: gdx.cross_entropy_error(gdx.softmax(x), t)],
+    ids=["exact", "course"],
+)
+def test_the_libraries_own_derivatives_of_losses(case, loss, labels):
+    x = np.asarray([[0.5, -1.0, 2.0], [2.0, 2.0, -3.0]])
+    t = case.asarray(labels)
+    ours = derivative_by(case, lambda x: loss(x, t), case.asarray(x))
+    expected = gdx.numerical_gradient(lambda x: loss(x, np.asarray(labels)), x)
+    np.testing.assert_allclose(gdx.to_numpy(ours), expected, rtol=1e-5, atol=1e-6)
+
+
 @given(arrays(np.float64, array_shapes(max_side=6), elements=st.floats(-500, 500)))
 def test_softmax_sums_to_one_and_ignores_a_shift(x):
     y = gdx.softmax(x)

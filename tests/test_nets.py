@@ -48,6 +48,31 @@ def test_gradient_by_closure_and_by_function(case, net):
             gdx.numerical_gradient(lambda w: net.loss(X, t), net.W)
 
 
+@pytest.mark.parametrize("t", [2, [0.0, 0.0, 1.0]])
+def test_loss_within_the_libraries_own_transforms(case, net, t):
+    """There, arrays have no values to look at and no device; those from outside may have both."""
+    t = case.asarray(t)
+
+    def loss(W):  # noqa: N803
+        return net.loss(X, t, {"W": W})
+
+    if case.library == "jax":
+        jax = pytest.importorskip("jax")
+        gradients = [jax.grad(loss)(net.W), jax.jit(jax.grad(loss))(net.W)]
+        batched = jax.vmap(loss)(net.W[None, ...])
+    elif case.library == "torch":
+        torch = pytest.importorskip("torch")
+        leaf = net.W.clone().requires_grad_()
+        loss(leaf).backward()
+        gradients = [torch.func.grad(loss)(net.W), leaf.grad]
+        batched = torch.func.vmap(loss)(net.W[None, ...])
+    else:
+        pytest.skip(f"{case.name} has no transforms")
+    for gradient in gradients:
+        np.testing.assert_allclose(gdx.to_numpy(gradient), DW, rtol=1e-5)
+    np.testing.assert_allclose(gdx.to_numpy(batched), [0.92806829], rtol=1e-6)
+
+
 def test_training_on_params(case):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((8, 2))

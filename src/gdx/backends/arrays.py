@@ -69,16 +69,18 @@ def common_namespace(*objects: object) -> Namespace | None:
                 "to the current backend."
             )
         on_host = library(xp).on_host
-        if not (on_host(x) and on_host(first)) and device_of(x) != device_of(first):
+        if on_host(x) and on_host(first):
+            continue
+        here, there = device_of(first), device_of(x)
+        if here != there and here is not None and there is not None:
             raise ValueError(
-                f"arrays lie on two devices: {device_of(first)} and {device_of(x)}. Move one of "
-                "them first."
+                f"arrays lie on two devices: {here} and {there}. Move one of them first."
             )
     return xp
 
 
 def device_of(x: Array) -> Device:
-    """Return the device on which `x` lies."""
+    """Return the device on which `x` lies; None where that is open, as while JAX traces."""
     return array_api_compat.device(x)
 
 
@@ -149,21 +151,29 @@ def as_like(obj: object, x: Array, xp: Namespace, *, dtype: DType | None = None)
     return xp.asarray(host, dtype=dtype, device=device_of(x))
 
 
+# Up to so many elements, Python's own min, max and all are quicker than reductions of arrays.
+_FEW = 50
+
+
 def extremes(x: Array, xp: Namespace) -> tuple[float, float]:
     """Return the smallest and the largest element of an array on the host."""
-    if math.prod(x.shape) > 50:
-        return float(xp.min(x)), float(xp.max(x))
-    elements = library(xp).elements(x)  # quicker than two reductions
+    host = library(xp).to_numpy(x)
+    if host.size > _FEW:
+        return float(host.min()), float(host.max())
+    elements = host.ravel().tolist()
     return float(min(elements)), float(max(elements))
 
 
 def is_finite(x: Array) -> bool:
-    """Tell whether no element is NaN or infinite; one truth value is read."""
+    """Tell whether no element is NaN or infinite; one truth value is read from a device."""
     xp = namespace_of(x)
     known = library(xp)
-    if math.prod(x.shape) > 50 or not known.on_host(x):
+    if not known.on_host(x):
         return bool(known.to_numpy(xp.all(xp.isfinite(x))))
-    return all(map(math.isfinite, known.elements(x)))  # quicker than two reductions
+    host = known.to_numpy(x)
+    if host.size > _FEW:
+        return bool(np.isfinite(host).all())
+    return all(map(math.isfinite, host.ravel().tolist()))
 
 
 def to_numpy(x: Array, /) -> Any:

@@ -99,6 +99,16 @@ def _torch_accelerator() -> Device | None:
     return "cuda" if importlib.import_module("torch").cuda.is_available() else None
 
 
+def _torch_on_host(x: Array) -> bool:
+    if x.device.type != "cpu":
+        return False
+    try:
+        x.detach().data_ptr()
+    except RuntimeError:  # in a transform of torch.func, which wraps what it computes
+        return False
+    return True
+
+
 def _torch_writable(x: Array) -> bool:
     # An expanded tensor shows one element of memory in many places.
     return not any(step == 0 and n > 1 for step, n in zip(x.stride(), x.shape, strict=True))
@@ -194,7 +204,7 @@ LIBRARIES = {
             'pip install "gdx[torch]"',
             devices=_torch_devices,
             accelerator=_torch_accelerator,
-            on_host=lambda x: x.device.type == "cpu",
+            on_host=_torch_on_host,
             writable=_torch_writable,
             detached=_torch_detached,
             to_numpy=_torch_to_numpy,
