@@ -53,7 +53,7 @@ def test_loss_within_the_libraries_own_transforms(case, net, t):
     """There, arrays have no values to look at and no device; those from outside may have both."""
     t = case.asarray(t)
 
-    def loss(W):  # noqa: N803
+    def loss(W):
         return net.loss(X, t, {"W": W})
 
     if case.library == "jax":
