@@ -152,6 +152,50 @@ def test_views_that_are_not_contiguous():
     np.testing.assert_allclose(found, 2 * view, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "overlapping",
+    [
+        np.lib.stride_tricks.as_strided(np.asarray([3.0]), (3,), (0,)),
+        np.lib.stride_tricks.sliding_window_view(np.arange(4.0), 2, writeable=True),
+        np.lib.stride_tricks.sliding_window_view(np.arange(40.0), 5, writeable=True)[:, ::2],
+    ],
+)
+def test_elements_that_share_memory(overlapping):
+    """One of them cannot be stepped without the others: copies are."""
+    before = overlapping.copy()
+    found = gdx.numerical_gradient(squares, overlapping)
+    np.testing.assert_allclose(found, 2 * before, atol=1e-5)
+    np.testing.assert_array_equal(overlapping, before)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n", [1, 2, 40])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x[0],
+        lambda x: x[:1],
+        lambda x: x[..., 0],
+        lambda x: x[:1] if x[0] > 3 else float(x[0]),
+        lambda x: float(x[0]) if x[0] > 3 else x[0],
+    ],
+)
+def test_a_function_that_returns_a_view_of_x(case, method, n, view):
+    """Its values must not follow x when x moves on."""
+    if not case.on_host:
+        pytest.skip("the functions look at x")
+    x = np.arange(3.0, 3 + n)
+    assert x[0] == 3
+    found = gdx.to_numpy(gdx.numerical_gradient(view, case.asarray(x), method=method))
+    copied = gdx.numerical_gradient(lambda x: float(np.reshape(view(x), ())), x, method=method)
+    np.testing.assert_allclose(found, copied, atol=40 * case.eps ** (1 / 2))
+
+
+def test_a_number_and_then_a_view_of_x():
+    with pytest.raises(ValueError, match="f returned a number first and then a view of x"):
+        gdx.numerical_gradient(lambda x: x[:1] if x[0] < 3 else 3.0, np.asarray([3.0]))
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_function_that_does_not_react(method):
     with pytest.warns(RuntimeWarning, match="did not react") as caught:
@@ -293,6 +337,26 @@ def test_torch_that_requires_gradients():
     assert x.tolist() == [3, 4]
     closed = gdx.numerical_gradient(lambda ignored: (x * x).sum(), x)
     assert closed.tolist() == pytest.approx([6, 8])
+
+
+def test_torch_does_not_notice_what_was_put_back():
+    """Its autograd counts assignments to what it has saved for the backward pass."""
+    torch = pytest.importorskip("torch")
+    w, x = torch.ones(3, requires_grad=True), torch.ones(3)
+    loss = torch.sum(w * w * x)
+    gdx.numerical_gradient(squares, w)
+    gdx.numerical_gradient(squares, x)
+    loss.backward()
+    assert w.grad.tolist() == [2, 2, 2]
+
+
+def test_torch_that_was_made_for_inference():
+    torch = pytest.importorskip("torch")
+    with torch.inference_mode():
+        x = torch.ones(3, dtype=torch.float64)
+        inside = gdx.numerical_gradient(squares, x)
+    np.testing.assert_allclose(inside, 2, atol=1e-8)
+    np.testing.assert_allclose(gdx.numerical_gradient(squares, x), 2, atol=1e-8)
 
 
 def test_torch_that_is_expanded():

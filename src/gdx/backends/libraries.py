@@ -59,8 +59,28 @@ _FLOAT64 = np.dtype(np.float64)
 FEW_BYTES = 16 * 8
 
 
+def _numpy_writable(x: Array) -> bool:
+    flags = x.flags
+    if not flags.writeable or flags.forc:
+        return bool(flags.writeable)
+    return _apart([step / x.itemsize for step in x.strides], x.shape)
+
+
 def _numpy_floats(x: Array) -> memoryview | None:
-    return x.data if x.dtype is _FLOAT64 and type(x) is np.ndarray and x.flags.writeable else None
+    return x.data if x.dtype is _FLOAT64 and type(x) is np.ndarray and _numpy_writable(x) else None
+
+
+def _apart(strides: Sequence[float], shape: Sequence[int]) -> bool:
+    """Tell whether elements at these strides, in units of an element, lie in memory of their own.
+
+    Where it cannot be told at sight, it is denied.
+    """
+    extent = 0.0  # how far the elements along the smaller strides reach
+    for step, n in sorted((abs(step), n) for step, n in zip(strides, shape, strict=True) if n > 1):
+        if step < extent + 1:
+            return False
+        extent += step * (n - 1)
+    return True
 
 
 def _through_dlpack(x: Array) -> Any:
@@ -110,12 +130,8 @@ def _torch_on_host(x: Array) -> bool:
 
 
 def _torch_writable(x: Array) -> bool:
-    # An expanded tensor shows one element of memory in many places.
-    return not any(step == 0 and n > 1 for step, n in zip(x.stride(), x.shape, strict=True))
-
-
-def _torch_detached(x: Array) -> Array:
-    return x.detach() if x.requires_grad else x
+    frozen = x.is_inference() and not sys.modules["torch"].is_inference_mode_enabled()
+    return not frozen and (x.is_contiguous() or _apart(x.stride(), x.shape))
 
 
 def _torch_to_numpy(x: Array) -> Any:
@@ -181,7 +197,7 @@ LIBRARIES = {
             "array_api_compat.numpy",
             on_host=_always,
             cached=_always,
-            writable=lambda x: x.flags.writeable,
+            writable=_numpy_writable,
             floats=_numpy_floats,
             copied=np.ndarray.copy,
             elements=lambda x: x.ravel().tolist(),
@@ -195,6 +211,7 @@ LIBRARIES = {
             devices=_cupy_devices,
             find_device=_cupy_device,
             accelerator=lambda: _cupy_device(0),
+            copied=lambda x: x.copy(),
             to_numpy=lambda x: x.get(),
         ),
         Library(
@@ -206,7 +223,8 @@ LIBRARIES = {
             accelerator=_torch_accelerator,
             on_host=_torch_on_host,
             writable=_torch_writable,
-            detached=_torch_detached,
+            copied=lambda x: x.clone(),
+            detached=lambda x: x.data,  # detach() would show autograd what is put back as a change
             to_numpy=_torch_to_numpy,
         ),
         Library(

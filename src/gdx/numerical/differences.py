@@ -23,6 +23,7 @@ from gdx.backends import (
 )
 from gdx.caller import warn
 from gdx.numerical.evaluation import (
+    FLOATS,
     Function,
     evaluate_in_copies,
     evaluate_in_place,
@@ -74,7 +75,7 @@ class Differences:
             values.append(f(x))
         count = len(values)
 
-        if self.few and _FLOAT64.issuperset(map(type, values)):
+        if self.few and FLOATS.issuperset(map(type, values)):
             gradient = _quotients_of_floats(values, distances, stencil, h)
         else:
             coarser = 0.0 if h else _epsilon_of(values[0])
@@ -117,9 +118,6 @@ class Differences:
         else:
             values = evaluate_in_copies(f, x, columns)
         return values, a - b
-
-
-_FLOAT64 = {float, np.float64}
 
 
 def _quotients_of_floats(

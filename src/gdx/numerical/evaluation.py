@@ -25,6 +25,7 @@ from gdx.backends import (
 
 Function = Callable[[Array], Any]
 
+FLOATS = {float, np.float64}
 _ON_HOST = (int, float, np.generic, np.ndarray)
 
 
@@ -48,7 +49,18 @@ def evaluate_in_place(
     again, whatever happens.
     """
     values = []
+    moves = iter(moves)
     try:
+        for index, element, row in moves:  # the first
+            moved, *rest = row
+            places[index] = moved
+            value = f(x)
+            if is_array(value) or not isinstance(x, np.ndarray):
+                f = _copying(f)
+                value = _own(value)
+            values.append(value)
+            moves = itertools.chain([(index, element, rest)], moves)
+            break
         for index, element, row in moves:
             for moved in row:
                 places[index] = moved
@@ -57,6 +69,18 @@ def evaluate_in_place(
     finally:
         x[...] = original
     return values
+
+
+def _copying(f: Function) -> Function:
+    return lambda x: _own(f(x))
+
+
+def _own(value: Any) -> Any:
+    """Return a value of f in memory of its own: a view, as x[:1], would change with x."""
+    if not is_array(value):
+        return value
+    _check_one(value)
+    return library(namespace_of(value)).copied(value)
 
 
 def evaluate_in_copies(f: Function, x: Array, columns: list[Array]) -> list[Any]:
@@ -76,6 +100,10 @@ def gathered(values: list[Any], x: Array, xp: Namespace) -> Array:
     first = values[0]
     _check_one(first)
     if isinstance(first, _ON_HOST):
+        if FLOATS.issuperset(map(type, values)):
+            return np.fromiter(values, np.float64, len(values))
+        if not isinstance(first, np.ndarray):
+            _check_views(values, x)
         try:
             numbers = np.asarray(values).reshape(-1)
         except ValueError:  # the values are not all of one shape
@@ -101,10 +129,23 @@ def gathered(values: list[Any], x: Array, xp: Namespace) -> Array:
             return numbers
         if is_integer(xp, numbers.dtype):
             return xp.astype(numbers, default_float(xp, device_of(x)))
+    culprit = next((value for value in values if not _is_number(value)), first)
     raise TypeError(
-        f"f must return a real number, but it returned {first!r}"
-        + (": is a return missing?" if first is None else ".")
+        f"f must return a real number, but it returned {culprit!r}"
+        + (": is a return missing?" if culprit is None else ".")
     )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating | np.ndarray)
+
+
+def _check_views(values: list[Any], x: Array) -> None:
+    if any(isinstance(value, np.ndarray) and np.may_share_memory(value, x) for value in values):
+        raise ValueError(
+            "f returned a number first and then a view of x, which changes with x. Let it return "
+            "numbers, for example float(x[0])."
+        )
 
 
 def _check_one(value: Any) -> None:
