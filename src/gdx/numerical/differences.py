@@ -59,6 +59,7 @@ class Differences:
         floats = self.known.floats(self.x)
         self.few = floats is not None and floats.nbytes <= FEW_BYTES
         self.indices = indices(self.x) if self.few else ()
+        self.of_floats = False  # all that f has returned so far
         self._follow(epsilon(self.xp, x.dtype))
 
     def _follow(self, eps: float) -> None:
@@ -76,7 +77,12 @@ class Differences:
         count = len(values)
 
         if self.few and FLOATS.issuperset(map(type, values)):
+            self.of_floats = True
             gradient = _quotients_of_floats(values, distances, stencil, h)
+        elif self.of_floats:  # until now
+            self.of_floats = False
+            gradient, more = self.gradient(f, x)
+            return gradient, count + more
         else:
             coarser = 0.0 if h else _epsilon_of(values[0])
             if coarser > self.eps:
@@ -102,7 +108,8 @@ class Differences:
         pairs, distances = self.stencil.points_of_each(elements, self.h, self.relative)
         rows = [(a,) for a, _ in pairs] if self.stencil.one_sided else pairs
         moves = zip(self.indices, elements, rows)  # noqa: B905 - strict costs a tenth of the loop
-        return evaluate_in_place(f, x, original, memoryview(x), moves), distances
+        values = evaluate_in_place(f, x, original, memoryview(x), moves, of_floats=self.of_floats)
+        return values, distances
 
     def _array(self, f: Function, x: Array) -> tuple[list[Any], Array]:
         """Return f at the points of the stencil, and how far these are apart, as an array."""

@@ -41,26 +41,28 @@ def evaluate_in_place(
     original: Array,
     places: Array | memoryview,
     moves: Iterable[tuple[Any, Any, Iterable[Any]]],
+    *,
+    of_floats: bool = False,
 ) -> list[Any]:
     """Return f(x) with one element of x set to another number, for each of the moves in turn.
 
     A move is the index of the element, the number that is there, and those it is set to. They are
     written into `places`, the memory of `x`. In the end every bit of `x` is that of the `original`
-    again, whatever happens.
+    again, whatever happens. Arrays that `f` returns are copied, unless it is known to be
+    `of_floats`.
     """
     values = []
     moves = iter(moves)
     try:
-        for index, element, row in moves:  # the first
-            moved, *rest = row
-            places[index] = moved
+        if not of_floats:
+            index, element, row = next(moves)
+            first, *row = row
+            places[index] = first
             value = f(x)
-            if is_array(value) or not isinstance(x, np.ndarray):
-                f = _copying(f)
-                value = _own(value)
+            if not isinstance(x, np.ndarray) or type(value) not in FLOATS:
+                f, value = _copying(f), _own(value)
             values.append(value)
-            moves = itertools.chain([(index, element, rest)], moves)
-            break
+            moves = itertools.chain([(index, element, row)], moves)
         for index, element, row in moves:
             for moved in row:
                 places[index] = moved
