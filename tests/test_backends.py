@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import gdx
-from gdx.backends import LIBRARIES, library, probe
+from gdx.backends import LIBRARIES, current, library, probe
 
 
 def test_numpy_is_the_first_backend():
@@ -167,6 +167,37 @@ def test_threads_do_not_disturb_each_other():
     assert gdx.asarray([1.0]).dtype == np.float64
 
 
+def test_threads_leave_the_filters_of_warnings_as_they_were():
+    before = list(warnings.filters)
+    interval = sys.getswitchinterval()
+
+    def work():
+        for _ in range(300):
+            with gdx.using("numpy"):
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert list(warnings.filters) == before
+
+
+def test_the_environment_yields_to_a_choice_that_was_made_meanwhile(monkeypatch):
+    def slow():
+        gdx.use("numpy", dtype="float16")
+        return start("numpy")
+
+    start = probe.start
+    monkeypatch.setattr(current, "_from_environment", slow)
+    assert str(gdx.backend()) == "numpy on cpu, float16"
+
+
 def test_asyncio_tasks_do_not_disturb_each_other():
     async def work(dtype):
         with gdx.using("numpy", dtype=dtype):
@@ -246,6 +277,20 @@ def test_dtype_of_new_arrays(given, dtype):
         assert gdx.asarray(given, dtype="float64").dtype == np.float64
 
 
+@pytest.mark.parametrize("values", [[2**40], [-(2**40)], np.asarray([2**40])])
+def test_integers_that_the_library_cannot_hold(values):
+    pytest.importorskip("jax")
+    with gdx.using("jax"), pytest.raises(ValueError, match="1099511627776.*integers of jax.*float"):
+        gdx.asarray(values)
+
+
+def test_numbers_of_the_other_byte_order(case):
+    with gdx.using(case.xp, device=case.started.device):
+        x = gdx.asarray(np.asarray([1.0, 2.0], dtype=">f4"))
+    assert case.holds(x)
+    np.testing.assert_array_equal(gdx.to_numpy(x), [1, 2])
+
+
 def test_asarray_of_what_holds_no_numbers():
     with pytest.raises(TypeError, match="dtype <U3"):
         gdx.asarray(["one", "two"])
@@ -309,6 +354,19 @@ def test_bfloat16_and_required_gradients_come_to_the_host():
     torch = pytest.importorskip("torch")
     x = torch.ones(2, dtype=torch.bfloat16, requires_grad=True)
     assert gdx.to_numpy(x).dtype == np.float32
+    assert gdx.to_numpy(torch.tensor([1 - 2j]).conj().imag).tolist() == [2]
+
+
+def test_bfloat16_of_jax_comes_to_the_host():
+    jnp = pytest.importorskip("jax").numpy
+    assert gdx.to_numpy(jnp.ones(2, dtype=jnp.bfloat16)).dtype == np.float32
+
+
+@pytest.mark.parametrize("device", ["cpu:99", "cpu:first"])
+def test_a_device_that_jax_has_not(device):
+    pytest.importorskip("jax")
+    with pytest.raises(gdx.BackendUnavailableError, match=f"no device {device}, but .*0"):
+        gdx.use("jax", device=device, fallback=None)
 
 
 def test_jax_with_x64(tmp_path):

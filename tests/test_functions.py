@@ -117,6 +117,8 @@ def test_axes(function):
         function(x, axis=2)
     with pytest.raises(ValueError, match=r"axis -1.*\(\)"):
         function(1.0)
+    with pytest.raises(TypeError, match="axis must be an integer; got None"):
+        function(x, axis=None)
     with pytest.raises(ValueError, match=r"no classes.*\(2, 0\)"):
         function(np.ones((2, 0)))
     assert function(np.ones((0, 3))).shape == (0, 3)
@@ -272,6 +274,26 @@ def test_targets_that_fit_no_reading(loss):
         loss(np.ones((0, 3)), np.zeros(0, dtype=int))
     with pytest.raises(ValueError, match="no sample"):
         loss(1.0, 0)
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, gdx.mean_squared_error])
+@pytest.mark.parametrize("t", [[1j, 0], ["a", "b"], np.asarray([0, 1], dtype="M8[s]")])
+def test_targets_that_are_not_real(loss, t):
+    with pytest.raises(TypeError, match="t must hold real numbers"):
+        loss([0.5, 0.5], np.asarray(t))
+
+
+@pytest.mark.parametrize("eps", [-1e-7, float("nan"), None, "small", np.ones(2)])
+def test_eps_out_of_range(eps):
+    with pytest.raises(ValueError, match="eps must be a number, 0 or more; got"):
+        gdx.cross_entropy_error([0.5, 0.5], 0, eps=eps)
+
+
+def test_eps_in_sixteen_bits():
+    y = np.asarray([0.0, 1.0], dtype=np.float16)
+    loss = gdx.cross_entropy_error(y, 0)
+    assert loss.dtype == np.float16
+    assert loss == np.float16(-np.log(1e-7))
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1])

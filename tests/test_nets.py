@@ -167,12 +167,30 @@ def test_bias_may_be_assigned_and_removed():
         (lambda net: gdx.SimpleNet(init="lecun"), "normal, he, xavier.*'lecun'"),
         (lambda net: gdx.SimpleNet(init=-1.0), "positive number"),
         (lambda net: net.predict([1.0, 2.0, 3.0]), r"x must have the shape \(..., 2\).*\(3,\)"),
-        (lambda net: gdx.SimpleNet(dtype="float1"), "'float1' does not exist in numpy"),
+        (lambda net: net.loss([1.0, 2.0], 0, net.W), r"params must be a dict.*'W': W.*got ndarray"),
+        (lambda net: net.loss([1.0, 2.0], 0, {"w": net.W}), r"the key 'W'.*got \['w'\]"),
+        (lambda net: gdx.SimpleNet(dtype="int32"), "dtype must be real and floating.*'int32'"),
+        (lambda net: gdx.SimpleNet(dtype="float1"), "dtype must be real and floating.*'float1'"),
     ],
 )
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make(gdx.SimpleNet())
+
+
+def test_parameters_of_two_libraries():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match="two libraries are mixed: torch.*numpy"):
+        gdx.SimpleNet().predict(X, {"W": torch.tensor(W), "b": np.zeros(3)})
+
+
+def test_a_device_by_name(case):
+    if case.library not in ("numpy", "torch", "jax", "dask"):
+        pytest.skip("the names of its devices are its own")
+    with gdx.using(case.xp):
+        net = gdx.SimpleNet(device="cpu", bias=True, init=np.float32(0.01), rng=0)
+    assert case.holds(net.W)
+    assert case.holds(net.b)
 
 
 def test_a_failed_assignment_changes_nothing():

@@ -47,7 +47,9 @@ def test_the_given_axes_are_used():
     assert gdx.plot.loss_curve([1.0], ax=second) is second
     assert gdx.plot.gradient_field(bowl, n=3, ax=third) is third
     _, axes = pyplot.subplots(1, 2)
-    assert gdx.plot.learning_rates(bowl, [1.0, 1.0], [0.1, 0.2], axes=axes) is axes
+    drawn = gdx.plot.learning_rates(bowl, [1.0, 1.0], iter([0.1, 0.2]), axes=axes)
+    assert drawn == list(axes)
+    assert gdx.plot.learning_rates(bowl, [1.0, 1.0], [0.1], axes=first) == [first]
 
 
 def test_a_diverging_path_stays_readable():
@@ -60,6 +62,41 @@ def test_a_diverging_path_stays_readable():
 def test_a_path_that_is_none(shape):
     with pytest.raises(ValueError, match=r"path must have the shape \(steps, 2\)"):
         gdx.plot.descent_path(bowl, np.ones(shape))
+
+
+def test_a_path_may_be_a_result_or_a_list():
+    result = gdx.gradient_descent(bowl, [-3.0, 4.0], lr=0.1, step_num=3)
+    lines = [
+        gdx.plot.descent_path(lambda x: bowl(x)[None], path).lines[2].get_xydata()
+        for path in (result, result.history, result.history.tolist())
+    ]
+    np.testing.assert_array_equal(lines[0], lines[1])
+    np.testing.assert_array_equal(lines[0], lines[2])
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: gdx.plot.descent_path(bowl, np.full((3, 2), np.nan)), "no finite point"),
+        (lambda: gdx.plot.descent_path(lambda x: x, np.ones((3, 2))), r"one number.*\(2,\)"),
+        (lambda: gdx.plot.learning_rates(bowl, [1.0, 2.0], [0.1], 0), "step_num"),
+        (
+            lambda: gdx.plot.learning_rates(bowl, [1.0, 2.0], [0.1], axes=pyplot.subplots(1, 2)[1]),
+            "as many as lrs, 1; got 2",
+        ),
+        (lambda: gdx.plot.gradient_field(bowl, n=0), "n must be an integer, 1 or more"),
+        (lambda: gdx.plot.loss_curve(np.ones((3, 2))), r"one-dimensional.*\(3, 2\)"),
+    ],
+)
+def test_bad_arguments(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()
+
+
+def test_loss_curve_of_arrays(case):
+    losses = [case.asarray(loss) for loss in (3.0, 1.0)]
+    assert gdx.plot.loss_curve(losses).lines[0].get_ydata().tolist() == [3, 1]
+    assert gdx.plot.loss_curve(case.asarray([3.0, 1.0])).lines[0].get_ydata().tolist() == [3, 1]
 
 
 def test_learning_rates_are_titled_by_their_outcome():

@@ -20,6 +20,7 @@ from gdx.backends import (
     is_real_floating,
     library,
 )
+from gdx.options import integer, not_negative
 
 
 def sigmoid(x: Array) -> Array:
@@ -158,7 +159,7 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
 
 
 def _check_classes(x: Array, axis: int) -> None:
-    if not -x.ndim <= axis < x.ndim:
+    if not -x.ndim <= integer("axis", axis) < x.ndim:
         raise ValueError(f"axis {axis} does not exist in x, whose shape is {tuple(x.shape)}.")
     if x.shape[axis] == 0:
         raise ValueError(f"x has no classes: axis {axis} of its shape {tuple(x.shape)} is empty.")
@@ -253,7 +254,9 @@ def cross_entropy_error(y: Array, t: Array, *, eps: float = 1e-7) -> Array:
     y, xp = floating(y, "y")
     target = _target_probabilities(t, y, "y", xp)
     _check_probabilities(y, "y", xp)
-    return expected_surprise(target, xp.log(xp.where(target != 0, y, xp.ones_like(y)) + eps), xp)
+    eps = not_negative("eps", eps)
+    wide = _widened(xp.where(target != 0, y, xp.ones_like(y)), xp)  # eps is not 1e-7 in 16 bits
+    return cast(expected_surprise(target, xp.log(wide + eps), xp), y.dtype, xp)
 
 
 def softmax_cross_entropy(logits: Array, t: Array) -> Array:
@@ -316,7 +319,7 @@ def mean_squared_error(y: Array, t: Array) -> Array:
     2.0
     """
     y, xp = floating(y, "y")
-    t = as_like(t, y, xp, dtype=y.dtype)
+    t = as_like(t, y, xp, "t", dtype=y.dtype)
     if t.shape != y.shape:
         raise ValueError(
             f"y and t must have one shape; they have {tuple(y.shape)} and {tuple(t.shape)}."
@@ -368,7 +371,7 @@ def checked_target(t: object, y: Array, name: str, xp: Namespace) -> Array:
     """Return `t` beside `y`: probabilities, of its shape; or labels, of its shape but the last."""
     if y.ndim == 0 or 0 in y.shape:
         raise ValueError(f"{name} holds no sample: its shape is {tuple(y.shape)}.")
-    target = as_like(t, y, xp)
+    target = as_like(t, y, xp, "t")
     if target.shape == y.shape:
         _check_probabilities(target, "t", xp)
         return target

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +16,9 @@ from gdx.backends import (
     as_like,
     backend,
     cast,
-    dtype_named,
     floating,
     namespace_of,
+    start,
 )
 from gdx.functions import checked_target, cross_entropy_of_softmax
 from gdx.numerical import numerical_gradient
@@ -85,13 +88,15 @@ class SimpleNet:
         rng: np.random.Generator | int | None = None,
     ) -> None:
         n_in, n_out = whole("n_in", n_in, 1), whole("n_out", n_out, 1)
-        current = backend()
-        xp, device = current.xp, current.device if device is None else device
-        dtype = current.dtype if dtype is None else dtype_named(xp, dtype)
+        where = backend()
+        if dtype is not None or device is not None:
+            device = where.device if device is None else device
+            where = start(where.xp, device, where.dtype if dtype is None else dtype)
+        new = partial(where.xp.asarray, dtype=where.dtype, device=where.device)
         drawn = np.random.default_rng(rng).standard_normal((n_in, n_out))
         scaled = drawn * _scale(init, n_in, n_out)
-        self._W = xp.asarray(scaled, dtype=dtype, device=device)
-        self._b = xp.zeros(n_out, dtype=dtype, device=device) if bias else None
+        self._W = new(scaled)
+        self._b = new(np.zeros(n_out)) if bias else None
 
     @property
     def W(self) -> Array:  # noqa: N802 - the field's name for weights
@@ -125,16 +130,24 @@ class SimpleNet:
 
     def predict(self, x: Array, params: Params | None = None) -> Array:
         """Return the scores x W + b, of shape (..., n_out), for `x` of shape (..., n_in)."""
-        W, b = (self._W, self._b) if params is None else (params["W"], params.get("b"))  # noqa: N806
+        W, b = self._named(params)  # noqa: N806
         xp = namespace_of(W)
-        x = as_like(x, W, xp, dtype=W.dtype)
+        x = as_like(x, W, xp, "x", dtype=W.dtype)
         if x.ndim == 0 or x.shape[-1] != W.shape[0]:
             raise ValueError(
                 f"x must have the shape (..., {W.shape[0]}), as W has the shape {tuple(W.shape)}; "
                 f"got {tuple(x.shape)}."
             )
         scores = x @ W
-        return scores if b is None else scores + b
+        return scores if b is None else scores + as_like(b, W, xp, "b")
+
+    def _named(self, params: Any) -> tuple[Array, Array | None]:
+        if params is None:
+            return self._W, self._b
+        if not isinstance(params, dict) or "W" not in params:
+            shown = [*params] if isinstance(params, dict) else type(params).__name__
+            raise ValueError(f"params must be a dict with the key 'W', as {{'W': W}}; got {shown}.")
+        return params["W"], params.get("b")
 
     def loss(self, x: Array, t: Array, params: Params | None = None) -> Array:
         """Return the cross entropy error of softmax(predict(x)) against `t`, a 0-d array.
@@ -163,10 +176,10 @@ class SimpleNet:
         return gradient
 
 
-def _scale(init: str | float, n_in: int, n_out: int) -> float:
+def _scale(init: Any, n_in: int, n_out: int) -> float:
     if isinstance(init, str) and init in _SCALES:
         return _SCALES[init](n_in, n_out)
-    if isinstance(init, int | float) and 0 < init < math.inf:
+    if isinstance(init, Real) and 0 < float(init) < math.inf:
         return float(init)
     raise ValueError(
         f"init must be one of {', '.join(_SCALES)}, or a positive number: got {init!r}."

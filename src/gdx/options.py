@@ -14,6 +14,20 @@ def positive(name: str, value: Any, advice: str = "") -> float:
     return float(value)
 
 
+def not_negative(name: str, value: Any) -> float:
+    """Return a finite number that is zero or positive."""
+    if not isinstance(value, Real) or not 0 <= float(value) < math.inf:
+        raise ValueError(f"{name} must be a number, 0 or more; got {value!r}.")
+    return float(value)
+
+
+def integer(name: str, value: Any) -> int:
+    """Return an integer."""
+    if not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer; got {value!r}.")
+    return int(value)
+
+
 def whole(name: str, value: Any, least: int) -> int:
     """Return an integer that is not below `least`; True and False count as 1 and 0."""
     if not isinstance(value, Integral) or int(value) < least:

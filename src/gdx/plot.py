@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from gdx.backends import Array, as_like, asarray, namespace_of, to_numpy
+from gdx.backends import Array, as_like, asarray, floating, is_array, namespace_of, to_numpy
 from gdx.numerical import numerical_gradient
+from gdx.numerical.evaluation import gathered
 from gdx.optimize import DescentResult, gradient_descent
+from gdx.options import whole
 
 Axes = Any
 _GRID = 61  # points along each side of a picture
 
 
-def descent_path(f: Callable[[Array], Any], path: Array, *, ax: Axes | None = None) -> Axes:
+def descent_path(
+    f: Callable[[Array], Any], path: Array | DescentResult, *, ax: Axes | None = None
+) -> Axes:
     """Draw the way of a descent over the contours of f, with both axes through the origin.
 
     Parameters
     ----------
     f : callable
         A function of two variables; called for each point of a grid.
-    path : array, shape (steps, 2)
+    path : array_like, shape (steps, 2), or DescentResult
         The points of the descent, as in ``x, path = gradient_descent(...)``.
     ax : matplotlib Axes, optional
         Where to draw; a new figure otherwise.
@@ -43,17 +47,20 @@ def descent_path(f: Callable[[Array], Any], path: Array, *, ax: Axes | None = No
     >>> ax.get_xlabel()
     '$x_0$'
     """
+    path, _ = floating(path.history if isinstance(path, DescentResult) else path, "path")
     points = to_numpy(path)
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise ValueError(f"path must have the shape (steps, 2); it has {points.shape}.")
     ax = ax if ax is not None else _new_axes()
     # A descent that leaves for infinity is followed to ten times the distance of its start.
-    reach = 10 * max(1.0, float(np.abs(points[0]).max()))
+    reach = 10 * max(1.0, float(np.nan_to_num(np.abs(points[0])).max()))
     near = points[(np.abs(points) <= reach).all(axis=1)]
+    if not len(near):
+        raise ValueError("path holds no finite point.")
     half = 1.2 * max(float(np.abs(near).max(initial=0.0)), 1e-3)
     side = np.linspace(-half, half, _GRID)
     grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    heights = [float(to_numpy(f(point))) for point in _points_like(grid, path)]
+    heights = _values(f, _points_like(grid, path))
     ax.contour(
         side, side, np.reshape(heights, (_GRID, _GRID)), levels=12, cmap="Blues_r", linewidths=0.8
     )
@@ -70,10 +77,10 @@ def descent_path(f: Callable[[Array], Any], path: Array, *, ax: Axes | None = No
 def learning_rates(
     f: Callable[[Array], Any],
     init_x: Array,
-    lrs: Sequence[float],
+    lrs: Iterable[float],
     step_num: int = 100,
     *,
-    axes: Sequence[Axes] | None = None,
+    axes: Axes | Sequence[Axes] | None = None,
 ) -> Sequence[Axes]:
     """Draw descents from one start with several learning rates, side by side.
 
@@ -83,16 +90,16 @@ def learning_rates(
         A function of two variables.
     init_x : array_like, shape (2,)
         The start of each descent.
-    lrs : sequence of float
+    lrs : iterable of float
         The learning rates: good, too large, too small.
     step_num : int
         The number of steps of each.
-    axes : sequence of matplotlib Axes, optional
+    axes : matplotlib Axes, or sequence or array of them, optional
         As many as learning rates; a new figure otherwise.
 
     Returns
     -------
-    axes : sequence of matplotlib Axes
+    axes : list of matplotlib Axes
 
     Examples
     --------
@@ -103,9 +110,13 @@ def learning_rates(
     >>> axes[1].get_title()
     'lr = 1e-10: hardly moved'
     """
+    lrs, step_num = [*lrs], whole("step_num", step_num, 1)
     if axes is None:
         figure = _pyplot().figure(figsize=(4.2 * len(lrs), 4.6), layout="constrained")
         axes = [figure.add_subplot(1, len(lrs), i + 1) for i in range(len(lrs))]
+    axes = [*np.ravel(np.asarray(axes, dtype=object))]
+    if len(axes) != len(lrs):
+        raise ValueError(f"axes must be as many as lrs, {len(lrs)}; got {len(axes)}.")
     for lr, ax in zip(lrs, axes, strict=True):
         result = gradient_descent(f, init_x, lr, step_num)
         descent_path(f, result.history, ax=ax).set_title(f"lr = {lr:g}: {result.status}")
@@ -141,12 +152,14 @@ def loss_curve(
     >>> gdx.plot.loss_curve([3.0, 1.0, 0.5]).get_ylabel()
     'loss'
     """
-    ax = ax if ax is not None else _new_axes()
     if isinstance(losses, DescentResult):
         steps, heights = map(np.asarray, zip(*losses.checks, strict=True))
     else:
-        heights = to_numpy(losses)
+        heights = to_numpy(losses) if is_array(losses) else np.asarray([*map(to_numpy, losses)])
+        if heights.ndim != 1:
+            raise ValueError(f"losses must be one-dimensional; its shape is {heights.shape}.")
         steps = np.arange(len(heights))
+    ax = ax if ax is not None else _new_axes()
     ax.plot(steps, heights, label=label)
     ax.set(xlabel="step", ylabel="loss", yscale="log" if (heights > 0).all() else "linear")
     if label:
@@ -187,6 +200,7 @@ def gradient_field(
     >>> gdx.plot.gradient_field(lambda x: (x**2).sum(), n=5).get_ylabel()
     '$x_1$'
     """
+    n = whole("n", n, 1)
     ax = ax if ax is not None else _new_axes()
     grid = np.stack(np.meshgrid(np.linspace(*xlim, n), np.linspace(*ylim, n)), -1).reshape(-1, 2)
     start = asarray(grid[0])
@@ -196,10 +210,15 @@ def gradient_field(
     return ax
 
 
+def _values(f: Callable[[Array], Any], points: list[Array]) -> Any:
+    xp = namespace_of(points[0])
+    return to_numpy(gathered([f(point) for point in points], points[0], xp))
+
+
 def _points_like(grid: Any, x: Array) -> list[Array]:
     """Return the rows of `grid` as arrays beside `x`."""
     xp = namespace_of(x)
-    return [as_like(row.tolist(), x, xp) for row in grid]
+    return [as_like(row.tolist(), x, xp, "grid") for row in grid]
 
 
 def _new_axes() -> Axes:

@@ -27,20 +27,35 @@ def leaves(tree: Tree) -> list[Any]:
     return [leaf for item in items for leaf in leaves(item)]
 
 
+class StructureError(ValueError):
+    """A tree has not the structure of another."""
+
+
 def map_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     """Apply `function` to each array of `tree` and those that stand at its place in `others`."""
     if not is_tree(tree):
         return function(tree, *others)
     if isinstance(tree, dict):
         for other in others:
-            if set(other) != set(tree):
-                raise ValueError(f"expected the keys {list(tree)}, got {list(other)}.")
+            if not isinstance(other, dict) or set(other) != set(tree):
+                raise StructureError(f"expected a dict with the keys {[*tree]}, got {_kind(other)}")
         return {
             key: map_leaves(function, item, *(other[key] for other in others))
             for key, item in tree.items()
         }
+    for other in others:
+        if not isinstance(other, _SEQUENCES) or len(other) != len(tree):
+            raise StructureError(f"expected a list or tuple of {len(tree)}, got {_kind(other)}")
     items = [map_leaves(function, *group) for group in zip(tree, *others, strict=True)]
     return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+
+
+def _kind(other: object) -> str:
+    if isinstance(other, dict):
+        return f"one with the keys {[*other]}"
+    if isinstance(other, _SEQUENCES):
+        return f"a {type(other).__name__} of {len(other)}"
+    return type(other).__name__
 
 
 def with_leaf(tree: Tree, place: int, leaf: object) -> Tree:

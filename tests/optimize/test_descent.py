@@ -155,6 +155,14 @@ def test_callback_sees_each_step_and_can_stop():
     np.testing.assert_array_equal(result.x, seen[-1][1])
 
 
+def test_callback_may_answer_with_the_truth_of_numpy():
+    result = gdx.gradient_descent(
+        bowl, START, lr=0.1, callback=lambda state: np.abs(state.grad).max() < 5
+    )
+    assert result.status == Status.STOPPED
+    assert result.nit == 3
+
+
 def test_progress(capsys):
     pytest.importorskip("tqdm")
     gdx.gradient_descent(bowl, START, step_num=7, progress=True)
@@ -193,6 +201,7 @@ def test_infinite_points_are_not_a_success():
 def test_a_start_that_is_not_finite():
     result = gdx.gradient_descent(lambda x: x[0], [float("nan")], grad=lambda x: x)
     assert result.status == Status.DIVERGED
+    assert "at the start. Try another init_x" in result.message
     assert np.isnan(result.fun)
 
 
@@ -240,7 +249,22 @@ def test_gradient_of_another_kind():
         ({"lr": "fast"}, "lr must be a positive number; got 'fast'"),
         ({"step_num": None}, "step_num must be an integer"),
         ({"init_x": {}}, "init_x must hold an array"),
-        ({"init_x": {"W": np.ones(2)}, "grad": lambda p: {}}, r"expected the keys \['W'\], got"),
+        (
+            {"init_x": {"W": np.ones(2)}, "grad": lambda p: {}},
+            r"grad must return the structure of x: expected a dict with the keys \['W'\], got one",
+        ),
+        (
+            {"init_x": {"W": np.ones(2)}, "grad": lambda p: p["W"]},
+            "expected a dict with the keys.*got ndarray",
+        ),
+        (
+            {"init_x": (np.ones(2), np.ones(2)), "grad": lambda p: p[:1]},
+            "expected a list or tuple of 2, got a tuple of 1",
+        ),
+        (
+            {"init_x": [np.ones(2), np.ones(2)], "grad": lambda p: None},
+            "expected a list or tuple of 2, got NoneType",
+        ),
         ({"step_num": -1}, "step_num must be an integer, 0 or more; got -1"),
         ({"step_num": 1.5}, "step_num"),
         ({"check_every": 0}, "check_every must be an integer, 1 or more"),
@@ -254,8 +278,41 @@ def test_bad_options(options, message):
 
 
 def test_a_gradient_that_is_no_number():
-    with pytest.raises(TypeError, match="expected real numbers, got None"):
+    with pytest.raises(TypeError, match="what grad returns must hold real numbers; got None"):
         gdx.gradient_descent(bowl, START, grad=lambda x: None)
+
+
+@pytest.mark.parametrize("of", ["autograd.grad", "backward"])
+def test_gradients_by_the_autograd_of_torch(of):
+    """They mark x; no graph may grow from step to step."""
+    torch = pytest.importorskip("torch")
+
+    def grad(x):
+        x.requires_grad_()
+        if of == "autograd.grad":
+            return torch.autograd.grad(torch.sum(x**2), x)[0]
+        torch.sum(x**2).backward()
+        return x.grad
+
+    result = gdx.gradient_descent(
+        lambda x: torch.sum(x**2), torch.tensor([3.0, 4.0]), lr=0.25, step_num=3, grad=grad
+    )
+    assert result.x.tolist() == [3 / 8, 4 / 8]
+    assert not result.x.requires_grad
+    assert not result.history.requires_grad
+
+
+def test_converging_takes_a_small_last_step():
+    """The gradient of the last step is small, but that step went far."""
+    result = gdx.gradient_descent(lambda x: -np.exp(x[0]), [-16.0], lr=1e8, step_num=1)
+    assert not result.success
+    assert "the last of 1 steps still changed x by" in result.message
+
+
+def test_results_are_told_apart_by_identity():
+    one, other = (gdx.gradient_descent(bowl, START, step_num=1) for _ in range(2))
+    assert one != other
+    assert len({one, other}) == 2
 
 
 def test_f_that_returns_an_array():

@@ -6,7 +6,6 @@ from gdx.backends.arrays import (
     common_namespace,
     default_float,
     device_of,
-    dtype_named,
     epsilon,
     extremes,
     is_array,
@@ -36,7 +35,7 @@ from gdx.backends.libraries import (
     Namespace,
     library,
 )
-from gdx.backends.probe import Backend, BackendInfo, BackendUnavailableError, backends
+from gdx.backends.probe import Backend, BackendInfo, BackendUnavailableError, backends, start
 
 __all__ = [
     "FEW_BYTES",
@@ -59,7 +58,6 @@ __all__ = [
     "common_namespace",
     "default_float",
     "device_of",
-    "dtype_named",
     "epsilon",
     "extremes",
     "floating",
@@ -70,6 +68,7 @@ __all__ = [
     "is_real_floating",
     "library",
     "namespace_of",
+    "start",
     "to_numpy",
     "use",
     "using",

@@ -110,6 +110,12 @@ def is_integer(xp: Namespace, dtype: DType) -> bool:
 
 
 @functools.cache
+def is_real(xp: Namespace, dtype: DType) -> bool:
+    """Tell whether `dtype` holds real numbers: floating, integers, or truth values as 0 and 1."""
+    return bool(xp.isdtype(dtype, ("real floating", "integral", "bool")))
+
+
+@functools.cache
 def epsilon(xp: Namespace, dtype: DType) -> float:
     """Return the distance from 1 to the next number of the floating `dtype`."""
     return float(xp.finfo(dtype).eps)
@@ -132,20 +138,25 @@ def cast(x: Array, dtype: DType, xp: Namespace) -> Array:
     return x if x.dtype == dtype else xp.astype(x, dtype)
 
 
-def as_like(obj: object, x: Array, xp: Namespace, *, dtype: DType | None = None) -> Array:
+def as_like(
+    obj: object, x: Array, xp: Namespace, name: str, *, dtype: DType | None = None
+) -> Array:
     """Return `obj` as an array beside `x`: numbers and lists move to its device and precision.
 
-    An array of another library or on another device is an error, as everywhere.
+    An array of another library or on another device is an error, as everywhere. `name` is what an
+    error calls the argument.
     """
     if is_array(obj):
         array: Array = obj
         on_host = library(xp).on_host
         if not (type(array) is type(x) and on_host(array) and on_host(x)):
             common_namespace(x, array)
+        if not is_real(xp, array.dtype):
+            raise TypeError(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
         return array if dtype is None else cast(array, dtype, xp)
     host = np.asarray(obj)
     if host.dtype.kind not in "biuf":
-        raise TypeError(f"expected real numbers, got {obj!r}.")
+        raise TypeError(f"{name} must hold real numbers; got {obj!r}.")
     if dtype is None and host.dtype.kind == "f":
         dtype = x.dtype
     return xp.asarray(host, dtype=dtype, device=device_of(x))

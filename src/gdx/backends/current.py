@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ class BackendFallbackWarning(UserWarning):
     """The array library that was asked for cannot be used; another one takes its place."""
 
 
+_lock = Lock()
 _process: Backend | None = None
 _scoped: ContextVar[Backend | None] = ContextVar("gdx backend", default=None)
 
@@ -96,8 +98,10 @@ def use(
     numpy on cpu, float64
     """
     global _process
-    _process = _selected(name, device, dtype, fallback)
-    return _process
+    chosen = _selected(name, device, dtype, fallback)
+    with _lock:
+        _process = chosen
+    return chosen
 
 
 @contextmanager
@@ -139,9 +143,12 @@ def backend() -> Backend:
     """
     global _process
     current = _scoped.get() or _process
-    if current is None:
-        current = _process = _from_environment()
-    return current
+    if current is not None:
+        return current
+    chosen = _from_environment()
+    with _lock:  # another thread may have chosen meanwhile
+        _process = _process or chosen
+    return _process
 
 
 def _from_environment() -> Backend:
@@ -207,6 +214,10 @@ def asarray(obj: object, /, *, dtype: DType | None = None) -> Array:
     array([[1., 2.],
            [3., 4.]])
     """
+    return _new_array(obj, "obj", dtype)
+
+
+def _new_array(obj: object, name: str, dtype: DType | None = None) -> Array:
     current = backend()
     if dtype is not None:
         dtype = dtype_named(current.xp, dtype)
@@ -216,14 +227,20 @@ def asarray(obj: object, /, *, dtype: DType | None = None) -> Array:
             return xp.asarray(obj, dtype=dtype, device=current.device)
         if not isinstance(obj, np.ndarray):
             raise TypeError(
-                f"obj is an array of {library(xp).name}, the current backend is {current.name}. "
-                "Go through the host: gdx.asarray(gdx.to_numpy(obj))."
+                f"{name} is an array of {library(xp).name}, the current backend is {current.name}. "
+                f"Go through the host: gdx.asarray(gdx.to_numpy({name}))."
             )
     host = np.array(obj)
     if host.dtype.kind not in "biufc":
-        raise TypeError(f"obj must hold numbers; got {type(obj).__name__} of dtype {host.dtype}.")
+        raise TypeError(
+            f"{name} must hold numbers; got {type(obj).__name__} of dtype {host.dtype}."
+        )
     if dtype is None:
         dtype = _dtype_on(current, host.dtype, has_own=isinstance(obj, np.ndarray | np.generic))
+        if host.dtype.kind in "iu" and dtype is not None:
+            _check_range(host, name, current.xp.iinfo(dtype), current)
+    if not host.dtype.isnative:
+        host = host.astype(host.dtype.newbyteorder("="))
     return current.xp.asarray(host, dtype=dtype, device=current.device)
 
 
@@ -232,6 +249,15 @@ def _dtype_on(current: Backend, dtype: np.dtype[Any], *, has_own: bool) -> DType
         return current.dtype
     available = dtypes_on(current.xp, current.device)
     return None if dtype.name in available else available.get(_HALF_AS_WIDE.get(dtype.name, ""))
+
+
+def _check_range(host: Any, name: str, narrow: Any, current: Backend) -> None:
+    for value in (host.min(initial=0), host.max(initial=0)):
+        if not narrow.min <= value <= narrow.max:
+            raise ValueError(
+                f"{name} holds {value}; the widest integers of {current.name} on {current.device} "
+                f"end at {narrow.max}. Write floating numbers."
+            )
 
 
 def array_namespace(*arrays: Array) -> Namespace:
@@ -271,7 +297,7 @@ def floating(x: object, name: str) -> tuple[Array, Namespace]:
     Numbers and lists go to the current backend, integers become the default float. `name` is what
     an error calls the argument.
     """
-    array: Array = x if is_array(x) else asarray(x)
+    array: Array = x if is_array(x) else _new_array(x, name)
     xp = namespace_of(array)
     if not is_real_floating(xp, array.dtype):
         if not is_integer(xp, array.dtype):

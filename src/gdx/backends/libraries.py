@@ -135,16 +135,19 @@ def _torch_writable(x: Array) -> bool:
 
 
 def _torch_to_numpy(x: Array) -> Any:
-    x = x.detach().cpu().resolve_conj()
+    x = x.detach().cpu().resolve_conj().resolve_neg()
     # NumPy has no bfloat16; float32 holds its values exactly.
     return (x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy()
 
 
 def _jax_device(device: Device) -> Device:
-    if isinstance(device, str):
-        platform, _, index = device.partition(":")
-        device = importlib.import_module("jax").devices(platform)[int(index or 0)]
-    return device
+    if not isinstance(device, str):
+        return device
+    platform, _, index = device.partition(":")
+    devices = importlib.import_module("jax").devices(platform)
+    if not (index or "0").isdecimal() or int(index or 0) >= len(devices):
+        raise ValueError(f"there is no device {device}, but {', '.join(map(str, devices))}")
+    return devices[int(index or 0)]
 
 
 def _jax_accelerator() -> Device | None:
@@ -155,6 +158,11 @@ def _jax_accelerator() -> Device | None:
 def _jax_on_host(x: Array) -> bool:
     traced = isinstance(x, sys.modules["jax"].core.Tracer)
     return not traced and all(device.platform == "cpu" for device in x.devices())
+
+
+def _jax_to_numpy(x: Array) -> Any:
+    host = np.asarray(x)
+    return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
 
 
 @dataclass(frozen=True)
@@ -237,7 +245,7 @@ LIBRARIES = {
             accelerator=_jax_accelerator,
             on_host=_jax_on_host,
             writable=_never,
-            to_numpy=np.asarray,
+            to_numpy=_jax_to_numpy,
         ),
         Library(
             "dask",

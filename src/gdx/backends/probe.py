@@ -7,6 +7,7 @@ import importlib.util
 import sys
 import warnings
 from dataclasses import dataclass
+from threading import RLock
 
 import array_api_compat
 
@@ -19,6 +20,9 @@ from gdx.backends.arrays import (
     to_numpy,
 )
 from gdx.backends.libraries import LIBRARIES, Device, DType, Library, Namespace, library
+
+# The filters of warnings belong to the process: two threads would restore each other's.
+_lock = RLock()
 
 
 class BackendUnavailableError(RuntimeError):
@@ -55,7 +59,7 @@ class BackendInfo:
 
 def start(name: str | Namespace, device: Device = None, dtype: DType | None = None) -> Backend:
     """Run a small kernel; return the backend on which it ran, or raise why it did not."""
-    with warnings.catch_warnings():
+    with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a library says of itself: the kernel decides
         xp = _named(name) if isinstance(name, str) else _wrapped(name)
         device = _run_kernel(xp, device)

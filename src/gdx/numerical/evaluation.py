@@ -123,7 +123,7 @@ def gathered(values: list[Any], x: Array, xp: Namespace) -> Array:
             [
                 xp.reshape(detached(value), ())
                 if is_array(value)
-                else as_like(value, x, xp, dtype=first.dtype)
+                else as_like(value, x, xp, "f(x)", dtype=first.dtype)
                 for value in values
             ]
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from gdx.backends import (
     Array,
     as_like,
@@ -22,7 +24,7 @@ from gdx.numerical.stencils import STENCILS
 from gdx.optimize.result import DescentResult, Status
 from gdx.optimize.stopping import check, judge
 from gdx.options import positive, whole
-from gdx.trees import Tree, is_tree, leaves, map_leaves
+from gdx.trees import StructureError, Tree, is_tree, leaves, map_leaves
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def gradient_descent(
     history : bool or int
         Which of the points before each step are kept: all, none, or every k-th.
     callback : callable, optional
-        Called before each step with a `Descent`: step, x, grad, lr, nfev. Returning True stops.
+        Called before each step with a `Descent`: step, x, grad, lr, nfev. Returning True stops;
+        the truth of an array must be read by bool() first.
     verbose : bool
         Print each coordinate and its gradient before each step.
     progress : bool
@@ -104,14 +107,15 @@ def gradient_descent(
         If `init_x` is not real, or `f` returns something that is not a real number.
     ValueError
         If `lr`, `step_num`, `history` or `check_every` is out of range, or `grad` returns a
-        gradient of another shape than `x`.
+        gradient of another structure or shape than `x`.
 
     Notes
     -----
     The status is judged at the end. *Diverged*: a value is NaN or infinite, or f ended above its
     start. *Converged*: the relative gradient max \|g_i\| max(\|x_i\|, 1) / max(\|f\|, 1) is at most
-    eps^(1/3) (Dennis and Schnabel 1983, eq. 7.2.5). *Hardly moved*: x changed by less than that,
-    relatively. *Step limit*: none of these.
+    eps^(1/3) (Dennis and Schnabel 1983, eq. 7.2.5), and the last step changed x by no more than
+    that, relatively. *Hardly moved*: all steps together did. *Step limit*: none of these. The
+    gradient is the one of the last step.
 
     A Dask array is computed at every check; that is the only place where it must be.
 
@@ -144,6 +148,7 @@ def gradient_descent(
     rates = map_leaves(lambda p: _rate(lr, p), x)
     differences = map_leaves(lambda p: Differences(p, STENCILS["central"]), x)
     step_taken, settled = _over_leaves(_stepped, x), _over_leaves(_settled, x)
+    detached = _over_leaves(_detached, x)
     inside = 0  # evaluations inside numerical gradients
     kept: list[Tree] = []
     g: Tree | None = None
@@ -155,12 +160,13 @@ def gradient_descent(
             g, count = gradient_at(f, x, differences)
             inside += count
         else:
-            g = map_leaves(_beside, x, grad(x))
+            g = _of_the_structure(x, grad(detached(x)))
         if verbose:
             print(f"step {step}: x = {_shown(x)}, gradient = {_shown(g)}")
         if callback is not None:
-            stopped = callback(Descent(step, x, g, lr, len(seen) + inside)) is True
-            if stopped:
+            answer = callback(Descent(step, x, g, lr, len(seen) + inside))
+            if isinstance(answer, bool | np.bool_) and answer:
+                stopped = True
                 break
         x = step_taken(x, g, rates)
         nit = step + 1
@@ -213,16 +219,23 @@ def _own_copy(given: object) -> Array:
     return known.copied(known.detached(x))
 
 
+def _of_the_structure(x: Tree, g: Tree) -> Tree:
+    try:
+        return map_leaves(_beside, x, g)
+    except StructureError as error:
+        raise ValueError(f"grad must return the structure of x: {error}.") from None
+
+
 def _beside(x: Array, g: Array) -> Array:
     """Return the gradient `g` as an array of the kind of `x`."""
     xp = namespace_of(x)
     same = type(g) is type(x) and g.dtype == x.dtype
-    beside = g if same else as_like(g, x, xp, dtype=x.dtype)
+    beside = g if same else as_like(g, x, xp, "what grad returns", dtype=x.dtype)
     if beside.shape != x.shape:
         raise ValueError(
             f"grad must return the shape of x, {tuple(x.shape)}; it returned {tuple(beside.shape)}."
         )
-    return library(xp).detached(beside)
+    return _detached(beside)
 
 
 def _rate(lr: float, x: Array) -> Array:
@@ -233,6 +246,10 @@ def _rate(lr: float, x: Array) -> Array:
 def _stepped(x: Array, g: Array, rate: Array) -> Array:
     moved = x - rate * g
     return moved if moved.shape else namespace_of(x).asarray(moved)  # NumPy makes it a scalar
+
+
+def _detached(x: Array) -> Array:
+    return library(namespace_of(x)).detached(x)
 
 
 def _settled(x: Array) -> Array:

@@ -19,7 +19,7 @@ class Status(StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DescentResult:
     """The result of `gradient_descent`; ``x, history = result`` unpacks it.
 

@@ -36,6 +36,10 @@ def judge(
     """Return how a run ended, and the sentence for it."""
     first = leaves(start.x)[0]
     eps = epsilon(namespace_of(first), first.dtype)
+    if not start.finite:
+        return Status.DIVERGED, (
+            "Diverged: x or f is NaN or infinite at the start. Try another init_x."
+        )
     if not end.finite:
         return Status.DIVERGED, (
             f"Diverged: x or f became NaN or infinite within {end.step} steps, and x is the best "
@@ -53,25 +57,35 @@ def judge(
     tolerance = eps ** (1 / 3)
     slope = _largest(_relative_slope, gradient, end.x) / max(1.0, abs(end.fun))
     if slope <= tolerance:
-        return Status.CONVERGED, (
-            f"Converged: the relative gradient fell to {slope:.2g} in {end.step} steps."
+        last = lr * _largest(_relative_step, gradient, end.x)
+        if last <= tolerance:
+            return Status.CONVERGED, (
+                f"Converged: the relative gradient fell to {slope:.2g} in {end.step} steps."
+            )
+        return Status.STEP_LIMIT, (
+            f"Step limit: the relative gradient fell to {slope:.2g}, but the last of {end.step} "
+            f"steps still changed x by {last:.2g} of its size. Try more steps."
         )
     way = _largest(_relative_distance, end.x, start.x)
     if way <= tolerance:
         return Status.HARDLY_MOVED, (
             f"Hardly moved: {end.step} steps changed x by {way:.2g} of its size, and the relative "
-            f"gradient is still {slope:.2g}. Try a larger learning rate, for example "
+            f"gradient was still {slope:.2g}. Try a larger learning rate, for example "
             f"lr={min(lr * 10 / way, 0.1) if way else 0.1:.1g}."
         )
     return Status.STEP_LIMIT, (
-        f"Step limit: after {end.step} steps the relative gradient is still {slope:.2g}. Try more "
-        f"steps, or a learning rate somewhat larger than {lr:g}."
+        f"Step limit: at the last of {end.step} steps the relative gradient was still {slope:.2g}. "
+        f"Try more steps, or a learning rate somewhat larger than {lr:g}."
     )
 
 
 def _relative_slope(g: Any, x: Any, xp: Any) -> Any:
     # Dennis and Schnabel (1983), Numerical Methods for Unconstrained Optimization, eq. 7.2.5.
     return xp.abs(g) * xp.maximum(xp.abs(x), 1.0)
+
+
+def _relative_step(g: Any, x: Any, xp: Any) -> Any:
+    return xp.abs(g) / xp.maximum(xp.abs(x), 1.0)
 
 
 def _relative_distance(x: Any, y: Any, xp: Any) -> Any:
