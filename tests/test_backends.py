@@ -277,7 +277,18 @@ def test_dtype_of_new_arrays(given, dtype):
         assert gdx.asarray(given, dtype="float64").dtype == np.float64
 
 
-@pytest.mark.parametrize("values", [[2**40], [-(2**40)], np.asarray([2**40])])
+def test_what_is_too_wide_becomes_half_as_wide():
+    """On a device without double precision, and in JAX without x64."""
+    strict = pytest.importorskip("array_api_strict")
+    narrow = strict.Device("no_float64")
+    with gdx.using(strict, device=narrow):
+        assert gdx.asarray(np.asarray([1.0])).dtype == strict.float32
+        assert gdx.asarray([1j]).dtype == strict.complex64
+
+
+@pytest.mark.parametrize(
+    "values", [[2**40], [-(2**40)], np.asarray([2**40]), np.asarray([2**40], dtype=np.uint64)]
+)
 def test_integers_that_the_library_cannot_hold(values):
     pytest.importorskip("jax")
     with gdx.using("jax"), pytest.raises(ValueError, match="1099511627776.*integers of jax.*float"):
@@ -354,6 +365,7 @@ def test_bfloat16_and_required_gradients_come_to_the_host():
     torch = pytest.importorskip("torch")
     x = torch.ones(2, dtype=torch.bfloat16, requires_grad=True)
     assert gdx.to_numpy(x).dtype == np.float32
+    assert gdx.to_numpy(torch.tensor([1 - 2j]).conj()).tolist() == [1 + 2j]
     assert gdx.to_numpy(torch.tensor([1 - 2j]).conj().imag).tolist() == [2]
 
 
@@ -389,6 +401,23 @@ def test_jax_without_x64_says_so():
 
 
 def test_warnings_of_a_library_about_itself_are_not_ours():
+    def asarray(*args, **options):
+        warnings.warn("I am old", DeprecationWarning, stacklevel=2)
+        return np.asarray(*args, **options)
+
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         gdx.backends()
+        with gdx.using(SimpleNamespace(asarray=asarray)) as chosen:
+            assert chosen.name == "numpy"
+
+
+def test_a_fallback_warning_points_at_the_block():
+    with pytest.warns(gdx.BackendFallbackWarning) as caught, gdx.using("jax", device="cpu:99"):
+        pass
+    assert caught[0].filename == __file__
+
+
+def test_a_backend_is_no_fallback_for_itself():
+    with pytest.raises(gdx.BackendUnavailableError, match="jax cannot be used"):
+        gdx.use("jax", device="cpu:99", fallback="jax")

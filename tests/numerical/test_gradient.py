@@ -337,6 +337,9 @@ def test_torch_that_requires_gradients():
     assert x.tolist() == [3, 4]
     closed = gdx.numerical_gradient(lambda ignored: (x * x).sum(), x)
     assert closed.tolist() == pytest.approx([6, 8])
+    of_others = gdx.numerical_gradient(lambda v: (x * v).sum(), torch.ones(2, dtype=torch.float64))
+    assert not of_others.requires_grad
+    assert of_others.tolist() == pytest.approx([3, 4])
 
 
 def test_torch_does_not_notice_what_was_put_back():

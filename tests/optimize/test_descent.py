@@ -131,6 +131,42 @@ def test_evaluations_are_counted_in_trees():
     assert result.nfev == len(calls) == 5 * 2 * 5 + 2
 
 
+def test_evaluations_that_look_for_a_reaction_are_counted():
+    calls = []
+
+    def f(x):
+        calls.append(0)
+        return 1.0
+
+    with pytest.warns(RuntimeWarning, match="did not react"):
+        result = gdx.gradient_descent(f, START, step_num=1)
+    assert result.nfev == len(calls) == 2 + 4 + 1
+
+
+def test_dask_is_computed_at_the_checks():
+    """Its graph would grow with every step."""
+    dask = pytest.importorskip("dask.array")
+    result = gdx.gradient_descent(
+        lambda x: (x**2).sum(), dask.ones(2), 0.1, 20, grad=lambda x: 2 * x, history=False
+    )
+    assert len(result.x.__dask_graph__()) == 1
+
+
+@pytest.mark.parametrize(("rise", "status"), [(4, Status.STEP_LIMIT), (40, Status.DIVERGED)])
+def test_divergence_is_a_rise_above_rounding(rise, status):
+    def f(x):
+        return 1.0 + (rise * np.finfo(float).eps if x[0] != 1 else 0.0)
+
+    result = gdx.gradient_descent(f, [1.0], 0.1, 1, grad=lambda x: -x)
+    assert result.status == status
+
+
+@pytest.mark.parametrize(("level", "status"), [(1e6, Status.CONVERGED), (0, Status.HARDLY_MOVED)])
+def test_the_gradient_is_relative_to_f(level, status):
+    result = gdx.gradient_descent(lambda x: level + x[0], [1.0], 1e-7, 1, grad=lambda x: np.ones(1))
+    assert result.status == status
+
+
 def test_verbose_prints_each_coordinate_and_its_gradient(capsys):
     gdx.gradient_descent(bowl, START, lr=0.1, step_num=2, verbose=True, grad=bowl_gradient)
     lines = capsys.readouterr().out.splitlines()

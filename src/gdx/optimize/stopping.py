@@ -99,5 +99,4 @@ def _largest(measure: Any, *trees: Tree) -> float:
         xp = namespace_of(arrays[0])
         return 0.0 if 0 in arrays[0].shape else float(to_numpy(xp.max(measure(*arrays, xp))))
 
-    numbers = [of_leaf(*arrays) for arrays in zip(*map(leaves, trees), strict=True)]
-    return max(numbers, key=lambda number: (math.isnan(number), number))
+    return max(of_leaf(*arrays) for arrays in zip(*map(leaves, trees), strict=True))
