@@ -130,7 +130,7 @@ class SimpleNet:
 
     def predict(self, x: Array, params: Params | None = None) -> Array:
         """Return the scores x W + b, of shape (..., n_out), for `x` of shape (..., n_in)."""
-        W, b = self._named(params)  # noqa: N806
+        W, b = (self._W, self._b) if params is None else _named(params)  # noqa: N806
         xp = namespace_of(W)
         x = as_like(x, W, xp, "x", dtype=W.dtype)
         if x.ndim == 0 or x.shape[-1] != W.shape[0]:
@@ -140,14 +140,6 @@ class SimpleNet:
             )
         scores = x @ W
         return scores if b is None else scores + as_like(b, W, xp, "b")
-
-    def _named(self, params: Any) -> tuple[Array, Array | None]:
-        if params is None:
-            return self._W, self._b
-        if not isinstance(params, dict) or "W" not in params:
-            shown = [*params] if isinstance(params, dict) else type(params).__name__
-            raise ValueError(f"params must be a dict with the key 'W', as {{'W': W}}; got {shown}.")
-        return params["W"], params.get("b")
 
     def loss(self, x: Array, t: Array, params: Params | None = None) -> Array:
         """Return the cross entropy error of softmax(predict(x)) against `t`, a 0-d array.
@@ -174,6 +166,13 @@ class SimpleNet:
         params = self.params if params is None else params
         gradient: Params = numerical_gradient(lambda p: self.loss(x, t, p), params)
         return gradient
+
+
+def _named(params: Any) -> tuple[Array, Array | None]:
+    if not isinstance(params, dict) or "W" not in params:
+        shown = [*params] if isinstance(params, dict) else type(params).__name__
+        raise ValueError(f"params must be a dict with the key 'W', as {{'W': W}}; got {shown}.")
+    return params["W"], params.get("b")
 
 
 def _scale(init: Any, n_in: int, n_out: int) -> float:

@@ -151,7 +151,7 @@ def as_like(
         on_host = library(xp).on_host
         if not (type(array) is type(x) and on_host(array) and on_host(x)):
             common_namespace(x, array)
-        if not is_real(xp, array.dtype):
+        if array.dtype != x.dtype and not is_real(xp, array.dtype):
             raise TypeError(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
         return array if dtype is None else cast(array, dtype, xp)
     host = np.asarray(obj)

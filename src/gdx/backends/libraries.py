@@ -67,7 +67,7 @@ def _numpy_writable(x: Array) -> bool:
 
 
 def _numpy_floats(x: Array) -> memoryview | None:
-    return x.data if x.dtype is _FLOAT64 and type(x) is np.ndarray and _numpy_writable(x) else None
+    return x.data if x.dtype is _FLOAT64 and type(x) is np.ndarray else None
 
 
 def _apart(strides: Sequence[float], shape: Sequence[int]) -> bool:
@@ -188,7 +188,7 @@ class Library:
         _unstacked  # in C order, to be assigned by x[i] = v
     )
     floats: Callable[[Array], memoryview | None] = (
-        _no_view  # its memory, if it may be written as Python floats: they cost less than x[i] = v
+        _no_view  # its memory as Python floats, if it can be had: they cost less than x[i] = v
     )
     copied: Callable[[Array], Array] = _copied  # in memory of its own
     detached: Callable[[Array], Array] = _itself  # the same memory, outside the library's autograd
@@ -208,7 +208,7 @@ LIBRARIES = {
             writable=_numpy_writable,
             floats=_numpy_floats,
             copied=np.ndarray.copy,
-            elements=lambda x: x.ravel().tolist(),
+            elements=lambda x: x.tolist() if x.ndim == 1 else x.ravel().tolist(),
             to_numpy=_itself,
         ),
         Library(

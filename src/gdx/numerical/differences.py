@@ -56,7 +56,7 @@ class Differences:
         self.in_place = self.known.writable(self.x)
         self.on_host = self.known.on_host(self.x)
         self.shared = x is given and self.in_place
-        floats = self.known.floats(self.x)
+        floats = self.known.floats(self.x) if self.in_place else None
         self.few = floats is not None and floats.nbytes <= FEW_BYTES
         self.indices = indices(self.x) if self.few else ()
         self.of_floats = False  # all that f has returned so far
@@ -108,8 +108,8 @@ class Differences:
         pairs, distances = self.stencil.points_of_each(elements, self.h, self.relative)
         rows = [(a,) for a, _ in pairs] if self.stencil.one_sided else pairs
         moves = zip(self.indices, elements, rows)  # noqa: B905 - strict costs a tenth of the loop
-        values = evaluate_in_place(f, x, original, memoryview(x), moves, of_floats=self.of_floats)
-        return values, distances
+        places = memoryview(x)
+        return evaluate_in_place(f, x, original, places, moves, self.of_floats), distances
 
     def _array(self, f: Function, x: Array) -> tuple[list[Any], Array]:
         """Return f at the points of the stencil, and how far these are apart, as an array."""

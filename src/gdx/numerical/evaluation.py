@@ -41,7 +41,6 @@ def evaluate_in_place(
     original: Array,
     places: Array | memoryview,
     moves: Iterable[tuple[Any, Any, Iterable[Any]]],
-    *,
     of_floats: bool = False,
 ) -> list[Any]:
     """Return f(x) with one element of x set to another number, for each of the moves in turn.
@@ -52,9 +51,9 @@ def evaluate_in_place(
     `of_floats`.
     """
     values = []
-    moves = iter(moves)
     try:
         if not of_floats:
+            moves = iter(moves)
             index, element, row = next(moves)
             first, *row = row
             places[index] = first

@@ -57,7 +57,9 @@ def judge(
     tolerance = eps ** (1 / 3)
     slope = _largest(_relative_slope, gradient, end.x) / max(1.0, abs(end.fun))
     if slope <= tolerance:
-        last = lr * _largest(_relative_step, gradient, end.x)
+        last = lr * slope * max(1.0, abs(end.fun))  # at most
+        if last > tolerance:
+            last = lr * _largest(_relative_step, gradient, end.x)
         if last <= tolerance:
             return Status.CONVERGED, (
                 f"Converged: the relative gradient fell to {slope:.2g} in {end.step} steps."
