@@ -54,14 +54,16 @@ def evaluate_in_place(
     try:
         if not of_floats:
             moves = iter(moves)
-            index, element, row = next(moves)
-            first, *row = row
-            places[index] = first
+            index, element, (moved, *rest) = next(moves)
+            places[index] = moved
             value = f(x)
             if not isinstance(x, np.ndarray) or type(value) not in FLOATS:
                 f, value = _copying(f), _own(value)
             values.append(value)
-            moves = itertools.chain([(index, element, row)], moves)
+            for moved in rest:
+                places[index] = moved
+                values.append(f(x))
+            places[index] = element
         for index, element, row in moves:
             for moved in row:
                 places[index] = moved
