@@ -27,7 +27,14 @@ from gdx.functions import (
     softmax_cross_entropy,
 )
 from gdx.nets import SimpleNet
-from gdx.numerical import numerical_gradient
+from gdx.numerical import (
+    Derivative,
+    numerical_gradient,
+    numerical_hessian,
+    numerical_hessian_diagonal,
+    numerical_jacobian,
+    numerical_jvp,
+)
 from gdx.optimize import Descent, DescentResult, Status, gradient_descent
 
 __version__ = "0.1.0"
@@ -37,6 +44,7 @@ __all__ = [
     "BackendFallbackWarning",
     "BackendInfo",
     "BackendUnavailableError",
+    "Derivative",
     "Descent",
     "DescentResult",
     "SimpleNet",
@@ -50,6 +58,10 @@ __all__ = [
     "log_softmax",
     "mean_squared_error",
     "numerical_gradient",
+    "numerical_hessian",
+    "numerical_hessian_diagonal",
+    "numerical_jacobian",
+    "numerical_jvp",
     "relu",
     "sigmoid",
     "softmax",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-from gdx.backends import is_array
+from gdx.backends import cast, common_namespace, is_array, namespace_of
 
 Tree = Any
 
@@ -48,6 +49,30 @@ def map_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
             raise StructureError(f"expected a list or tuple of {len(tree)}, got {_kind(other)}")
     items = [map_leaves(function, *group) for group in zip(tree, *others, strict=True)]
     return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+
+
+def raveled(tree: Tree) -> tuple[Any, Callable[[Any], Tree]]:
+    """Return the arrays of `tree` as one vector, and what makes the tree of such a vector.
+
+    It makes trees of stacks of arrays of the rows of a matrix, too.
+    """
+    arrays = leaves(tree)
+    common_namespace(*arrays)
+    xp = namespace_of(arrays[0])
+    vector = xp.concat([xp.reshape(array, (-1,)) for array in arrays])
+
+    def unraveled(vector: Any) -> Tree:
+        start = 0
+
+        def part(leaf: Any) -> Any:
+            nonlocal start
+            first, start = start, start + math.prod(leaf.shape)
+            piece = vector[..., first:start]
+            return cast(xp.reshape(piece, (*vector.shape[:-1], *leaf.shape)), leaf.dtype, xp)
+
+        return map_leaves(part, tree)
+
+    return vector, unraveled
 
 
 def _kind(other: object) -> str:

@@ -9,15 +9,18 @@ from gdx.backends.arrays import (
     epsilon,
     extremes,
     is_array,
+    is_complex,
     is_finite,
     is_integer,
     is_real_floating,
     namespace_of,
+    ran_out_of_memory,
     to_numpy,
 )
 from gdx.backends.blocks import in_blocks
 from gdx.backends.current import (
     BackendFallbackWarning,
+    ComplexError,
     array_namespace,
     asarray,
     backend,
@@ -34,6 +37,7 @@ from gdx.backends.libraries import (
     Library,
     Namespace,
     library,
+    may_fork,
 )
 from gdx.backends.probe import Backend, BackendInfo, BackendUnavailableError, backends, start
 
@@ -45,6 +49,7 @@ __all__ = [
     "BackendFallbackWarning",
     "BackendInfo",
     "BackendUnavailableError",
+    "ComplexError",
     "DType",
     "Device",
     "Library",
@@ -63,11 +68,14 @@ __all__ = [
     "floating",
     "in_blocks",
     "is_array",
+    "is_complex",
     "is_finite",
     "is_integer",
     "is_real_floating",
     "library",
+    "may_fork",
     "namespace_of",
+    "ran_out_of_memory",
     "start",
     "to_numpy",
     "use",

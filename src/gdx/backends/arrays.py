@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from typing import Any
 
 import array_api_compat
@@ -110,6 +111,12 @@ def is_integer(xp: Namespace, dtype: DType) -> bool:
 
 
 @functools.cache
+def is_complex(xp: Namespace, dtype: DType) -> bool:
+    """Tell whether `dtype` holds complex numbers."""
+    return bool(xp.isdtype(dtype, "complex floating"))
+
+
+@functools.cache
 def is_real(xp: Namespace, dtype: DType) -> bool:
     """Tell whether `dtype` holds real numbers: floating, integers, or truth values as 0 and 1."""
     return bool(xp.isdtype(dtype, ("real floating", "integral", "bool")))
@@ -182,9 +189,17 @@ def is_finite(x: Array) -> bool:
     if not known.on_host(x):
         return bool(known.to_numpy(xp.all(xp.isfinite(x))))
     host = known.to_numpy(x)
-    if host.size > _FEW:
+    if host.size > _FEW or host.dtype.kind == "c":
         return bool(np.isfinite(host).all())
     return all(map(math.isfinite, host.ravel().tolist()))
+
+
+def ran_out_of_memory(error: Exception, xp: Namespace) -> bool:
+    """Tell whether `error` is how a library says that there is not enough memory."""
+    if isinstance(error, MemoryError):
+        return True
+    how = library(xp).out_of_memory
+    return isinstance(error, RuntimeError) and bool(re.search(how, str(error), re.IGNORECASE))
 
 
 def to_numpy(x: Array, /) -> Any:

@@ -18,6 +18,7 @@ from gdx.backends.arrays import (
     dtype_named,
     dtypes_on,
     is_array,
+    is_complex,
     is_integer,
     is_real_floating,
     namespace_of,
@@ -291,6 +292,10 @@ def array_namespace(*arrays: Array) -> Namespace:
     return common_namespace(*arrays) or backend().xp
 
 
+class ComplexError(TypeError):
+    """An array is complex where real numbers are expected."""
+
+
 def floating(x: object, name: str) -> tuple[Array, Namespace]:
     """Return `x` as an array with a real floating dtype, and its namespace.
 
@@ -301,6 +306,7 @@ def floating(x: object, name: str) -> tuple[Array, Namespace]:
     xp = namespace_of(array)
     if not is_real_floating(xp, array.dtype):
         if not is_integer(xp, array.dtype):
-            raise TypeError(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
+            kind = ComplexError if is_complex(xp, array.dtype) else TypeError
+            raise kind(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
         array = xp.astype(array, default_float(xp, device_of(array)))
     return array, xp

@@ -83,6 +83,14 @@ def _apart(strides: Sequence[float], shape: Sequence[int]) -> bool:
     return True
 
 
+def _same(x: Array, y: Array) -> bool:
+    return x is y
+
+
+def _torch_overlap(x: Array, y: Array) -> bool:
+    return bool(x.untyped_storage().data_ptr() == y.untyped_storage().data_ptr())
+
+
 def _through_dlpack(x: Array) -> Any:
     return np.from_dlpack(x) if hasattr(x, "__dlpack__") else np.asarray(x)
 
@@ -165,6 +173,47 @@ def _jax_to_numpy(x: Array) -> Any:
     return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
 
 
+def _torch_gradient(f: Callable[[Any], Any], tree: Any) -> Any:
+    return importlib.import_module("torch").func.grad(f)(tree)
+
+
+def _jax_gradient(f: Callable[[Any], Any], tree: Any) -> Any:
+    return importlib.import_module("jax").grad(f)(tree)
+
+
+def _no_limit(x: Array) -> int | None:
+    return None
+
+
+def _cupy_free_bytes(x: Array) -> int | None:
+    cupy = importlib.import_module("cupy")
+    with x.device:
+        free, _ = cupy.cuda.Device().mem_info
+        return int(free + cupy.get_default_memory_pool().free_bytes())
+
+
+def _torch_free_bytes(x: Array) -> int | None:
+    if x.device.type != "cuda":
+        return None
+    cuda = sys.modules["torch"].cuda
+    free, _ = cuda.mem_get_info(x.device)
+    return int(free + cuda.memory_reserved(x.device) - cuda.memory_allocated(x.device))
+
+
+def _jax_free_bytes(x: Array) -> int | None:
+    if isinstance(x, sys.modules["jax"].core.Tracer):
+        return None
+    statistics = next(iter(x.devices())).memory_stats() or {}
+    limit = statistics.get("bytes_limit")
+    return None if limit is None else int(limit - statistics["bytes_in_use"])
+
+
+def _numpy_read_only(x: Array) -> Array:
+    x = x.view()
+    x.flags.writeable = False
+    return x
+
+
 @dataclass(frozen=True)
 class Library:
     """What gdx knows of an array library: where it is found, and in what it differs from others.
@@ -191,9 +240,17 @@ class Library:
         _no_view  # its memory as Python floats, if it can be had: they cost less than x[i] = v
     )
     copied: Callable[[Array], Array] = _copied  # in memory of its own
+    overlap: Callable[[Array, Array], bool] = _same  # whether x[i] = v may change y, too
     detached: Callable[[Array], Array] = _itself  # the same memory, outside the library's autograd
     settled: Callable[[Array], Array] = _itself  # computed now, if the library is lazy
+    read_only: Callable[[Array], Array] | None = None  # the same memory, not to be assigned
+    free_bytes: Callable[[Array], int | None] = _no_limit  # of its device, if it has its own memory
     to_numpy: Callable[[Array], Any] = _through_dlpack
+    # The gradient of a function at an array or a tree of them, by the library's own means:
+    gradient: Callable[[Callable[[Any], Any], Any], Any] | None = None
+    forks: bool = False  # once imported, it works on in processes that are forked
+    # How its error reads when memory runs out, if it is not a MemoryError:
+    out_of_memory: str = "out of memory"
 
 
 LIBRARIES = {
@@ -208,8 +265,11 @@ LIBRARIES = {
             writable=_numpy_writable,
             floats=_numpy_floats,
             copied=np.ndarray.copy,
+            overlap=np.may_share_memory,
             elements=lambda x: x.tolist() if x.ndim == 1 else x.ravel().tolist(),
+            read_only=_numpy_read_only,
             to_numpy=_itself,
+            forks=True,
         ),
         Library(
             "cupy",
@@ -220,6 +280,8 @@ LIBRARIES = {
             find_device=_cupy_device,
             accelerator=lambda: _cupy_device(0),
             copied=lambda x: x.copy(),
+            overlap=lambda x, y: importlib.import_module("cupy").may_share_memory(x, y),
+            free_bytes=_cupy_free_bytes,
             to_numpy=lambda x: x.get(),
         ),
         Library(
@@ -232,8 +294,12 @@ LIBRARIES = {
             on_host=_torch_on_host,
             writable=_torch_writable,
             copied=lambda x: x.clone(),
+            overlap=_torch_overlap,
             detached=lambda x: x.data,  # detach() would show autograd what is put back as a change
+            free_bytes=_torch_free_bytes,
             to_numpy=_torch_to_numpy,
+            gradient=_torch_gradient,
+            out_of_memory="out of memory|can't allocate memory",
         ),
         Library(
             "jax",
@@ -245,7 +311,10 @@ LIBRARIES = {
             accelerator=_jax_accelerator,
             on_host=_jax_on_host,
             writable=_never,
+            free_bytes=_jax_free_bytes,
             to_numpy=_jax_to_numpy,
+            gradient=_jax_gradient,
+            out_of_memory="RESOURCE_EXHAUSTED|out of memory",
         ),
         Library(
             "dask",
@@ -256,6 +325,7 @@ LIBRARIES = {
             writable=_never,
             settled=lambda x: x.persist(),
             to_numpy=np.asarray,
+            forks=True,
         ),
     )
 }
@@ -268,3 +338,10 @@ def library(xp: Namespace) -> Library:
     """Return what gdx knows of the library with the namespace `xp`."""
     name = xp.__name__
     return LIBRARY_OF_NAMESPACE.get(name) or Library(name, name.partition(".")[0], name)
+
+
+def may_fork(xp: Namespace) -> bool:
+    """Tell whether a process that works on arrays of `xp` may be forked, as it is now."""
+    return library(xp).forks and not any(
+        other.package in sys.modules for other in LIBRARIES.values() if not other.forks
+    )

@@ -1,4 +1,4 @@
-"""The gradient of a function of many variables."""
+"""The gradient of a function of many variables, and the diagonal of its Hessian."""
 
 from __future__ import annotations
 
@@ -6,17 +6,32 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from gdx.backends import Array
+from gdx.backends import Array, ComplexError
+from gdx.numerical.complex_parts import of_parts
 from gdx.numerical.differences import Differences
 from gdx.numerical.evaluation import Function
-from gdx.numerical.stencils import STENCILS
-from gdx.options import positive
-from gdx.trees import Tree, map_leaves, with_leaf
+from gdx.numerical.leafwise import at_one_leaf, leafwise, shape_of_x, starts
+from gdx.numerical.result import answer, warn_where_not_finite
+from gdx.numerical.settings import settings
+from gdx.numerical.stencils import stencil
+from gdx.trees import Tree, map_leaves
 
 
 def numerical_gradient(
-    f: Callable[[Tree], Any], x: Tree, *, h: float | None = None, method: str = "central"
-) -> Tree:
+    f: Callable[[Tree], Any],
+    x: Tree,
+    *,
+    h: Any = None,
+    method: str = "central",
+    order: int | None = None,
+    bounds: Any = None,
+    f0: Any = None,
+    vectorized: bool = False,
+    max_bytes: int | None = None,
+    workers: Any = None,
+    return_error: bool = False,
+    full_output: bool = False,
+) -> Any:
     r"""Gradient of a scalar function by finite differences, one element at a time.
 
     For each element i of x, the central difference quotient is
@@ -28,47 +43,84 @@ def numerical_gradient(
     f : callable
         Takes `x` and returns one real number: a Python number or an array of one element.
     x : array_like, or dict, list or tuple of arrays
-        Where the gradient is taken; of any shape and real dtype. Numbers and lists of numbers
-        become an array of the current backend, integers become the default float.
-    h : float, optional
-        An absolute step, in the units of `x`. By default each element has a step of its own,
-        max(1, \|x_i\|) times eps^(1/3) (eps^(1/2) for one-sided differences), where eps is that of
-        the dtype of x or of f(x), whichever is coarser. The quotient divides by the distance of
-        the points as they came out of rounding.
-    method : {"central", "forward", "backward"}
-        Central differences need two evaluations an element and have an error of order h²; the
-        one-sided ones need one, and one more for f(x), and have an error of order h.
+        Where the gradient is taken; of any shape and real or complex dtype. Numbers and lists of
+        numbers become an array of the current backend, integers become the default float.
+    h : float or array, optional
+        An absolute step, in the units of `x`, one for all elements or one for each. By default
+        each element has a step of its own, max(1, \|x_i\|) times eps^(1/(order+1)), where eps is
+        that of the dtype of x or of f(x), whichever is coarser. The quotient divides by the
+        distance of the points as they came out of rounding.
+    method : {"central", "forward", "backward", "complex"}
+        Central differences need `order` evaluations an element; the one-sided ones need as many,
+        and one more for f(x). The complex step, Im f(x + ih e_i) / h, needs one, and is exact to
+        rounding for an `f` that is analytic and takes complex arrays.
+    order : int, optional
+        The error falls like h^order: 2, 4, 6 or 8 for central differences (default 2), 1 to 8 for
+        one-sided ones (default 1).
+    bounds : (lower, upper) or object with lb and ub, optional
+        Numbers or arrays of the shape of x, beyond which `f` is not evaluated: near them the points
+        lie on the side with more room. None is no bound.
+    f0 : number, optional
+        f(x), where it is known; it saves the one evaluation there.
+    vectorized : bool
+        `f` maps a stack of k points, of shape (k, \*x.shape), to an array of k numbers. It is
+        called on stacks that fit the cache of a CPU or the free memory of a GPU. Where memory runs
+        out, they are halved.
+    max_bytes : int, optional
+        The largest stack, in bytes.
+    workers : int, map-like callable, executor or dask.distributed.Client, optional
+        Who evaluates `f`: so many processes (-1: one for each core), or what is given. `f` must
+        then use its argument.
+    return_error : bool
+        Return (gradient, error), where `gradient` is extrapolated from up to 12 steps, each half as
+        wide as the one before, and `error` estimates its absolute error in each element.
+    full_output : bool
+        Return a `Derivative`: value, error, step, nfev, not_finite.
 
     Returns
     -------
     gradient : array, or dict, list or tuple of arrays
-        Of the structure, shapes, dtypes and devices of `x`.
+        Of the structure, shapes, dtypes and devices of `x`. Of a complex `x` = a + ib it is
+        ∂f/∂a - i ∂f/∂b, as JAX has it; PyTorch has the conjugate of it.
 
     Raises
     ------
     TypeError
-        If `x` is not real, or `f` returns something that is not a real number.
+        If `x` does not hold numbers, or `f` returns something that is not a real number, or drops
+        the imaginary part of a complex step.
     ValueError
-        If `f` returns more than one number, or `h` or `method` is not one of the above.
+        If `f` returns more than one number, or changes its argument, or an option is not one of the
+        above, or `x` lies outside its bounds.
+    MemoryError
+        If memory runs out at one point.
 
     Warns
     -----
     RuntimeWarning
-        On the host, where looking is free: if `f` did not react to `x` at all, or if an explicit
-        `h` vanished in the rounding of x ± h.
+        On the host, where looking is free: if `f` did not react to `x` at all, if an explicit
+        `h` vanished in the rounding of x ± h, or if elements of the gradient are not finite.
 
     Notes
     -----
     An `x` whose elements can be assigned is stepped **in place**, and every bit of it is put back,
     also if `f` raises or is interrupted. So a function that ignores its argument and reads the
-    very array, as ``lambda W: net.loss(x, t)`` reads ``net.W``, is differentiated too. Read-only
-    and immutable arrays (JAX, Dask) are stepped in copies, and `f` must use its argument.
+    very array, as ``lambda W: net.loss(x, t)`` reads ``net.W``, is differentiated too. Stacks,
+    workers, complex numbers, and read-only and immutable arrays (JAX, Dask) work on copies, and
+    `f` must use its argument.
 
-    On a device no value is read back. On a Dask array the gradient stays lazy.
+    The error is estimated by the table of Richardson; where f is smooth, 95 of 100 errors are
+    below 10 times the estimate. On a device no value is read back. On a Dask array the gradient
+    stays lazy.
 
     References
     ----------
+    B. Fornberg (1988), Generation of finite difference formulas on arbitrarily spaced grids, Math.
+    Comp. 51, 699-706: the weights.
     J. Nocedal and S. J. Wright (2006), Numerical Optimization, 2nd ed., §8.1: the steps.
+    W. Squire and G. Trapp (1998), Using complex variables to estimate derivatives of real
+    functions, SIAM Review 40, 110-112.
+    C. J. F. Ridders (1982), Accurate computation of F'(x) and F'(x)F''(x), Advances in Engineering
+    Software 4, 75-76: the error.
 
     Examples
     --------
@@ -78,12 +130,39 @@ def numerical_gradient(
     ...     return x[0] ** 2 + x[1] ** 2
     >>> gdx.numerical_gradient(f, np.asarray([3.0, 4.0])).round(6)
     array([6., 8.])
+    >>> gradient, error = gdx.numerical_gradient(f, [3.0, 4.0], return_error=True)
+    >>> bool((abs(gradient - [6, 8]) <= 10 * error).all())
+    True
     """
-    if method not in tuple(STENCILS):
-        raise ValueError(f"method must be one of {', '.join(STENCILS)}; got {method!r}.")
-    stencil, h = STENCILS[method], None if h is None else positive("h", h)
-    differences = map_leaves(lambda leaf: Differences(leaf, stencil, h), x)
-    gradient, _ = gradient_at(f, map_leaves(lambda _, of: of.x, x, differences), differences)
+    plain = not (vectorized or return_error or full_output)
+    if plain and bounds is None and f0 is None and workers is None and max_bytes is None:
+        try:
+            return _plain_gradient(f, x, h, method, order)
+        except ComplexError:
+            pass
+    chosen = settings(1, method, order, h, bounds, f0, vectorized, max_bytes, workers)
+    return answer(
+        of_parts(leafwise, f, x, chosen, shape_of_x, return_error), return_error, full_output
+    )
+
+
+def _plain_gradient(
+    f: Callable[[Tree], Any], x: Tree, h: Any, method: str, order: int | None
+) -> Tree:
+    """Return the gradient with the options that cost nothing to look at."""
+    of = stencil(method, order)
+    if isinstance(x, dict | list | tuple):
+        chosen = settings(1, method, order, h)
+        differences = chosen.at_leaves(lambda leaf, h, _: Differences(leaf, of, h), x)
+        start = starts(x, differences)
+    else:
+        differences = Differences(x, of, h)
+        start = differences.x
+    gradient, _ = gradient_at(f, start, differences)
+    if not isinstance(differences, Differences):
+        map_leaves(warn_where_not_finite, gradient)
+    elif not differences.finite:
+        warn_where_not_finite(gradient)
     return gradient
 
 
@@ -99,13 +178,65 @@ def gradient_at(f: Function, x: Tree, differences: Tree) -> tuple[Tree, int]:
 
     def at_leaf(leaf: Array, of_leaf: Differences) -> Array:
         nonlocal evaluations
-        gradient, count = of_leaf.gradient(_at_leaf(f, x, next(places)), leaf)
+        gradient, count = of_leaf.gradient(at_one_leaf(f, x, next(places)), leaf)
         evaluations += count
         return gradient
 
     return map_leaves(at_leaf, x, differences), evaluations
 
 
-def _at_leaf(f: Function, tree: Tree, place: int) -> Function:
-    """Return `f` as a function of one leaf of `tree`, the others staying as they are."""
-    return lambda leaf: f(with_leaf(tree, place, leaf))
+def numerical_hessian_diagonal(
+    f: Callable[[Tree], Any],
+    x: Tree,
+    *,
+    h: Any = None,
+    method: str = "central",
+    order: int | None = None,
+    bounds: Any = None,
+    f0: Any = None,
+    vectorized: bool = False,
+    max_bytes: int | None = None,
+    workers: Any = None,
+    return_error: bool = False,
+    full_output: bool = False,
+) -> Any:
+    r"""Second derivatives of a scalar function in each element, by finite differences.
+
+        ∂²f/∂x_i² ≈ (f(x + h e_i) - 2 f(x) + f(x - h e_i)) / h²
+
+    Parameters
+    ----------
+    f, x, h, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
+        As for `numerical_gradient`; `x` is real. The default step is max(1, \|x_i\|) times
+        eps^(1/(order+2)).
+    method : {"central", "forward", "backward"}
+        Where the points lie.
+    order : int, optional
+        The error falls like h^order: 2, 4, 6 or 8 for central differences (default 2), 1 to 8 for
+        one-sided ones (default 1).
+
+    Returns
+    -------
+    diagonal : array, or dict, list or tuple of arrays
+        Of the structure, shapes, dtypes and devices of `x`.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `numerical_gradient`.
+
+    References
+    ----------
+    B. Fornberg (1988), Generation of finite difference formulas on arbitrarily spaced grids, Math.
+    Comp. 51, 699-706: the weights.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gdx
+    >>> gdx.numerical_hessian_diagonal(lambda x: np.sum(x**3), np.asarray([1.0, 2.0])).round(4)
+    array([ 6., 12.])
+    """
+    chosen = settings(2, method, order, h, bounds, f0, vectorized, max_bytes, workers)
+    result = leafwise(f, x, chosen, shape_of_x, return_error)
+    return answer(result, return_error, full_output)

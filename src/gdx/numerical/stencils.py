@@ -1,65 +1,151 @@
-"""Which two points a difference quotient compares, and how far from x they lie."""
+"""Difference quotients: which points beside x they compare, and with what weights."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from gdx.backends import Array, Namespace
+
+def weights_of(offsets: Sequence[int], derivative: int) -> list[Fraction]:
+    """Return the weights w for which Σ w_j f(offset_j) is the derivative at 0, as exact as can be.
+
+    The recursion of Fornberg (1988), Generation of finite difference formulas on arbitrarily spaced
+    grids, Mathematics of Computation 51, 699-706: a point is added at a time, and the weights of
+    all lower derivatives are carried along.
+    """
+    table = [[Fraction(0)] * (derivative + 1) for _ in offsets]
+    table[0][0] = product = Fraction(1)
+    for i, here in enumerate(offsets[1:], start=1):
+        before, grown = offsets[i - 1], Fraction(1)
+        lower = table[i - 1].copy()
+        for j, there in enumerate(offsets[:i]):
+            gap = here - there
+            grown *= gap
+            row = table[j]
+            for k in range(derivative, 0, -1):
+                row[k] = (here * row[k] - k * row[k - 1]) / gap
+            row[0] = here * row[0] / gap
+        for k in range(derivative, 0, -1):
+            table[i][k] = product / grown * (k * lower[k - 1] - before * lower[k])
+        table[i][0] = -product / grown * before * lower[0]
+        product = grown
+    return [row[derivative] for row in table]
 
 
 @dataclass(frozen=True)
 class Stencil:
-    """The quotient (f(x + a·h) - f(x + b·h)) / (a·h - b·h), whose error falls like h^order."""
+    """A quotient (Σ weight_j f(x + offset_j h) + at_x f(x)) / (span h)^derivative.
 
-    a: int
-    b: int
+    Its error falls like h^order. The span is the distance of the outermost points in steps, for a
+    first derivative, so that the quotient can be divided by their distance as it came out of
+    rounding; for a second derivative it is 1.
+    """
+
+    offsets: tuple[int, ...]
+    weights: tuple[float, ...]
+    at_x: float
+    derivative: int
     order: int
+    span: int
+    imaginary: bool = False  # the points are x + i·offset_j h, and the imaginary part of f counts
 
     @functools.cached_property
     def one_sided(self) -> bool:
-        """Whether all points are compared with x itself."""
-        return self.b == 0
+        """Whether all points lie on one side of x."""
+        return not self.imaginary and (min(self.offsets) > 0 or max(self.offsets) < 0)
 
-    def distance(self, h: float) -> float:
-        """Return how far apart the two points are."""
-        return (self.a - self.b) * h
-
-    def relative_step(self, eps: float) -> float:
-        """Return the step that balances truncation, h^order, against rounding, eps / h."""
-        return float(eps ** (1 / (self.order + 1)))
-
-    def points(
-        self, x: Array, h: float | None, relative: float, xp: Namespace
-    ) -> tuple[Array, Array]:
-        """Return x + a·h and x + b·h for all elements at once; x itself where the factor is 0.
-
-        An explicit `h` is absolute; without one, each element has its `relative` step.
-        """
-        step = h or relative * xp.maximum(xp.abs(x), 1.0)
-        return _moved(x, self.a, step), _moved(x, self.b, step)
+    @functools.cached_property
+    def quick(self) -> bool:
+        """Whether it takes a difference of two points next to x, or of one and x."""
+        return self.derivative == 1 and not self.imaginary and {*self.offsets} <= {1, -1}
 
     def points_of_each(
         self, elements: Sequence[float], h: float | None, relative: float
-    ) -> tuple[list[tuple[float, float]], list[float]]:
-        """Return the same numbers for each of a few elements, and how far they are apart."""
-        a, b = self.a, self.b
-        pairs, distances = [], []
+    ) -> tuple[list[tuple[float, ...]], list[float]]:
+        """Return the points beside each of a few elements, and how far they are apart.
+
+        The same numbers as those of arrays, for a quick stencil.
+        """
+        first, *second = self.offsets
+        points: list[tuple[float, ...]] = []
+        distances = []
         for x in elements:
             step = h or (relative * abs(x) if abs(x) > 1.0 else relative)
-            above, below = x + a * step, x + b * step
-            pairs.append((above, below))
-            distances.append(above - below)
-        return pairs, distances
+            near = x + first * step
+            if second:
+                far = x - step
+                points.append((near, far))
+                distances.append(near - far)
+            else:
+                points.append((near,))
+                distances.append(near - x)
+        return points, distances
+
+    def relative_step(self, eps: float) -> float:
+        """Return the step that balances truncation, h^order, against rounding, eps / h^derivative.
+
+        The complex step has no difference that could be rounded: any small one is exact.
+        """
+        return float(eps**2 if self.imaginary else eps ** (1 / (self.order + self.derivative)))
 
 
-def _moved(x: Array, steps: int, step: Array | float) -> Array:
-    return x + step if steps > 0 else x - step if steps < 0 else x
+def _central(order: int, derivative: int) -> list[int]:
+    reach = range(1, order // 2 + 1)
+    return [offset for distance in reach for offset in (distance, -distance)]
 
 
-STENCILS = {
-    "central": Stencil(1, -1, order=2),
-    "forward": Stencil(1, 0, order=1),
-    "backward": Stencil(-1, 0, order=1),
+def _forward(order: int, derivative: int) -> list[int]:
+    return list(range(1, order + derivative))
+
+
+def _backward(order: int, derivative: int) -> list[int]:
+    return [-offset for offset in _forward(order, derivative)]
+
+
+@dataclass(frozen=True)
+class _Method:
+    offsets: Callable[[int, int], list[int]]
+    orders: tuple[int, ...]  # the first is the default
+    derivatives: tuple[int, ...] = (1, 2)
+
+
+METHODS = {
+    "central": _Method(_central, (2, 4, 6, 8)),
+    "forward": _Method(_forward, (1, 2, 3, 4, 5, 6, 7, 8)),
+    "backward": _Method(_backward, (1, 2, 3, 4, 5, 6, 7, 8)),
+    "complex": _Method(lambda order, derivative: [1], (2,), derivatives=(1,)),
 }
+
+
+@functools.cache
+def stencil(method: str, order: int | None = None, derivative: int = 1) -> Stencil:
+    """Return the stencil of a method, of its lowest order by default."""
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}.")
+    kind = METHODS[method]
+    if derivative not in kind.derivatives:
+        raise ValueError(
+            f"method={method!r} gives first derivatives only; for a second one, write "
+            "method='central'."
+        )
+    if order is None:
+        order = kind.orders[0]
+    if order not in kind.orders:
+        allowed = ", ".join(map(str, kind.orders))
+        raise ValueError(f"order must be one of {allowed} for method={method!r}; got {order!r}.")
+    offsets = kind.offsets(order, derivative)
+    if method == "complex":
+        return Stencil((1,), (1.0,), 0.0, 1, order, 1, imaginary=True)
+    at_x, *weights = weights_of([0, *offsets], derivative)
+    span = max(0, *offsets) - min(0, *offsets) if derivative == 1 else 1
+    sign = -1 if method == "backward" and derivative == 1 else 1
+    return Stencil(
+        tuple(offsets),
+        tuple(float(sign * span * weight) for weight in weights),
+        float(sign * span * at_x),
+        derivative,
+        order,
+        sign * span,
+    )

@@ -20,7 +20,7 @@ from gdx.backends import (
 )
 from gdx.numerical.differences import Differences
 from gdx.numerical.gradient import gradient_at
-from gdx.numerical.stencils import STENCILS
+from gdx.numerical.stencils import stencil
 from gdx.optimize.result import DescentResult, Status
 from gdx.optimize.stopping import check, judge
 from gdx.options import positive, whole
@@ -146,7 +146,7 @@ def gradient_descent(
     x = map_leaves(_own_copy, init_x)
     seen = [check(0, x, f(x))]
     rates = map_leaves(lambda p: _rate(lr, p), x)
-    differences = map_leaves(lambda p: Differences(p, STENCILS["central"]), x)
+    differences = map_leaves(lambda p: Differences(p, stencil("central")), x)
     step_taken, settled = _over_leaves(_stepped, x), _over_leaves(_settled, x)
     detached = _over_leaves(_detached, x)
     inside = 0  # evaluations inside numerical gradients

@@ -1,0 +1,222 @@
+"""The matrix of all second derivatives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from gdx.backends import Array, cast, device_of, floating, library, namespace_of
+from gdx.numerical.differences import Differences, Level, Quotients
+from gdx.numerical.evaluation import Function
+from gdx.numerical.layout import Bounds, lay_out
+from gdx.numerical.points import Directions, Points
+from gdx.numerical.result import Derivative, answer
+from gdx.numerical.richardson import extrapolated
+from gdx.numerical.settings import Settings, at_x, bounds_beside, settings, step_beside
+from gdx.trees import Tree, is_tree, leaves, map_leaves, raveled
+
+
+def numerical_hessian(
+    f: Callable[[Tree], Any],
+    x: Tree,
+    *,
+    h: Any = None,
+    method: str = "central",
+    order: int | None = None,
+    bounds: Any = None,
+    f0: Any = None,
+    vectorized: bool = False,
+    max_bytes: int | None = None,
+    workers: Any = None,
+    return_error: bool = False,
+    full_output: bool = False,
+) -> Any:
+    r"""Hessian of a scalar function by finite differences: n² + n + 1 evaluations.
+
+    The second derivative along e_i h_i + e_j h_j holds H_ij twice, beside H_ii and H_jj:
+
+        H_ij ≈ (D(e_i h_i + e_j h_j) - D(e_i h_i) - D(e_j h_j)) / (2 h_i h_j),
+        D(d) = f(x + d) - 2 f(x) + f(x - d).
+
+    Parameters
+    ----------
+    f, x, h, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
+        As for `numerical_gradient`; `x` is real. The default step is max(1, \|x_i\|) times
+        eps^(1/(order+2)). Near a bound all points lie on one side of x.
+    method : {"central", "forward", "backward"}
+        Where the points lie.
+    order : int, optional
+        The error falls like h^order: 2, 4, 6 or 8 for central differences (default 2), 1 to 8 for
+        one-sided ones (default 1).
+
+    Returns
+    -------
+    hessian : array, or dict, list or tuple of such
+        Of shape x.shape + x.shape, symmetric to the bit. Where `x` is a tree, a tree of trees:
+        ``hessian["W"]["b"]`` has the shape of ``x["W"]`` followed by that of ``x["b"]``.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `numerical_gradient`.
+
+    Notes
+    -----
+    Where `x` is a tree, its arrays are not stepped in place: `f` must use its argument.
+
+    References
+    ----------
+    B. Fornberg (1988), Generation of finite difference formulas on arbitrarily spaced grids, Math.
+    Comp. 51, 699-706: the weights of D for other methods and orders.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gdx
+    >>> def f(x):
+    ...     return x[0] ** 2 * x[1]
+    >>> gdx.numerical_hessian(f, np.asarray([1.0, 3.0])).round(4)
+    array([[6., 2.],
+           [2., 0.]])
+    """
+    chosen = settings(2, method, order, h, bounds, f0, vectorized, max_bytes, workers)
+    if is_tree(x):
+        result = _of_tree(f, x, chosen, return_error)
+    else:
+        of = chosen.at_leaves(
+            lambda leaf, h, ends: Differences(leaf, chosen.stencil, h, ends, chosen.evaluation), x
+        )
+        result = _of_array(f, of, f0, return_error)
+    return answer(result, return_error, full_output)
+
+
+def _of_tree(f: Function, x: Tree, chosen: Settings, return_error: bool) -> Derivative:
+    """Return the Hessian at a tree, from that at the vector of all its elements."""
+    arrays = map_leaves(_detached, x)
+    vector, unraveled = raveled(arrays)
+    xp = namespace_of(vector)
+    steps: list[Array] = []
+    bounds: list[Bounds] = []
+
+    def gather(leaf: Array, h: Any, ends: tuple[Any, Any]) -> None:
+        flat = xp.reshape(leaf, (-1,))
+        if h is not None:
+            steps.append(step_beside(h, leaf) + 0 * flat)
+        within = bounds_beside(*ends, leaf)
+        if within is not None:
+            bounds.append(within)
+
+    chosen.at_leaves(gather, arrays)
+    ends = [xp.concat([getattr(b, end) for b in bounds]) for end in ("lower", "upper") if bounds]
+    of = Differences(
+        vector,
+        chosen.stencil,
+        xp.concat(steps) if steps else None,
+        (ends[0], ends[1]) if ends else (None, None),
+        chosen.evaluation,
+    )
+    result = _of_array(lambda vector: f(unraveled(vector)), of, chosen.f0, return_error)
+    return Derivative(
+        _blocks(result.value, arrays),
+        None if result.error is None else _blocks(result.error, arrays),
+        result.nfev,
+        lambda: unraveled(result.step),
+    )
+
+
+def _detached(leaf: object) -> Array:
+    x, xp = floating(leaf, "x")
+    return library(xp).detached(x)
+
+
+def _blocks(matrix: Array, x: Tree) -> Tree:
+    """Return the Hessian of a vector as that of the tree that the vector was made of."""
+    sizes = [math.prod(leaf.shape) for leaf in leaves(x)]
+    spans = [slice(end - size, end) for end, size in zip(accumulate(sizes), sizes, strict=True)]
+    xp, rows = namespace_of(matrix), iter(spans)
+
+    def row_of(leaf: Array) -> Tree:
+        row, columns = next(rows), iter(spans)
+        return map_leaves(
+            lambda other: xp.reshape(matrix[row, next(columns)], (*leaf.shape, *other.shape)), x
+        )
+
+    return map_leaves(row_of, x)
+
+
+def _of_array(f: Function, of: Differences, f0: Any, return_error: bool) -> Derivative:
+    x, xp = of.x, of.xp
+    if of.empty:
+        nothing = xp.reshape(xp.zeros_like(x), x.shape + x.shape)
+        return Derivative(nothing, nothing if return_error else None, 0, partial(xp.zeros_like, x))
+    known = at_x(f0, x, of.evaluation)
+    count = int(known is None)
+    if known is None:
+        known = of.evaluation.at_x(f, x)
+    if not return_error:
+        hessian = _hessian(f, of, known, None)
+        count += hessian.count
+        return Derivative(_formed(hessian.value, x), None, count, partial(of.step, x))
+    each = [_hessian(f, of, known, level) for level in of.levels()]
+    value, error = extrapolated(
+        [q.value for q in each], [of.noise(q) for q in each], of.stencil, xp
+    )
+    count += sum(q.count for q in each)
+    widest = partial(of.step, x, of.levels()[0])
+    return Derivative(_formed(value, x), _formed(error, x), count, widest)
+
+
+def _formed(matrix: Array, x: Array) -> Array:
+    xp = namespace_of(x)
+    return xp.reshape(cast(matrix, x.dtype, xp), x.shape + x.shape)
+
+
+def _hessian(f: Function, of: Differences, at_x: Array, level: Level | None) -> Quotients:
+    """Return the Hessian at a vector, as quotients of two dimensions."""
+    x, xp = of.x, of.xp
+    h, relative = level or (of.h, of.relative)
+    flat = xp.reshape(x, (-1,))
+    n = flat.shape[0]
+    layout = lay_out(flat, of.stencil, h, relative, xp, of.bounds, together=True)
+    singles = of.evaluation.at_points(f, Points(x, layout.columns), of.in_place)
+    count = n * len(singles)
+    if level is None:
+        if of.is_coarser(singles[0]):
+            again = _hessian(f, of, at_x, None)
+            return replace(again, count=count + again.count)
+        if of.on_host:
+            of.check_moved(f, x, singles, at_x)
+    i, j = np.triu_indices(n, 1)
+    values = singles
+    second = layout.difference(singles, at_x, xp)
+    step = layout.distance + 0 * flat
+    divisor = step**2
+    if n > 1:
+        directions = Directions(np.arange(n), (i, j))
+        pairs = of.evaluation.at_points(f, Points(x, layout.columns, directions), of.in_place)
+        count += len(i) * len(pairs)
+        of_i, of_j = (
+            xp.take(second, xp.asarray(k, device=device_of(second)), axis=0) for k in (i, j)
+        )
+        mixed = (layout.difference(pairs, at_x, xp) - of_i - of_j) / 2
+        second = xp.concat([second, mixed])
+        step_i, step_j = (
+            xp.take(step, xp.asarray(k, device=device_of(step)), axis=0) for k in (i, j)
+        )
+        divisor = xp.concat([divisor, step_i * step_j])
+        values = [*singles, *pairs]
+    places = np.zeros((n, n), dtype=np.int64)
+    places[i, j] = places[j, i] = n + np.arange(len(i))
+    places[np.arange(n), np.arange(n)] = np.arange(n)
+    flat_places = xp.asarray(places.reshape(-1), device=device_of(x))
+
+    def matrix(elements: Array) -> Array:
+        return xp.reshape(xp.take(elements, flat_places, axis=0), (n, n))
+
+    return Quotients(matrix(of.divided(second, divisor)), count, values, matrix(divisor))

@@ -1,0 +1,168 @@
+"""First derivatives of functions that return arrays: all of them, or along one direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+from gdx.backends import Array, as_like, floating, namespace_of
+from gdx.numerical.complex_parts import of_parts
+from gdx.numerical.leafwise import derivative_of_leaf, leafwise, shape_of_f_and_x
+from gdx.numerical.line import Line
+from gdx.numerical.result import answer
+from gdx.numerical.settings import settings
+from gdx.numerical.sparsity import Pattern
+from gdx.trees import StructureError, Tree, map_leaves
+
+
+def numerical_jacobian(
+    f: Callable[[Tree], Any],
+    x: Tree,
+    *,
+    h: Any = None,
+    method: str = "central",
+    order: int | None = None,
+    bounds: Any = None,
+    sparsity: Any = None,
+    f0: Any = None,
+    vectorized: bool = False,
+    max_bytes: int | None = None,
+    workers: Any = None,
+    return_error: bool = False,
+    full_output: bool = False,
+) -> Any:
+    r"""Jacobian of a function that returns an array, by finite differences.
+
+        J[i, j] = ∂f_i/∂x_j ≈ (f_i(x + h e_j) - f_i(x - h e_j)) / 2h
+
+    Parameters
+    ----------
+    f : callable
+        Takes `x` and returns an array of any shape, or a number; its values may be complex. With
+        ``vectorized=True`` it maps (k, \*x.shape) to (k, \*f(x).shape).
+    x, h, method, order, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
+        As for `numerical_gradient`.
+    sparsity : array of truth values, or (array, groups), optional
+        Where the Jacobian may differ from zero: of its shape, or of the shape (f(x).size, x.size);
+        a matrix of scipy.sparse will do. Columns that have no row in common are moved together, so
+        a banded Jacobian needs as many evaluations as it has bands, however large it is. `groups`
+        gives the number of the group of each column, where the caller has found better ones.
+
+    Returns
+    -------
+    jacobian : array, or dict, list or tuple of arrays
+        Of shape f(x).shape + x.shape, never squeezed. Where `x` is a tree, a tree of its structure.
+        For a complex `x` = a + ib it is ∂f/∂a - i ∂f/∂b if `f` is real, as JAX has it, and
+        (∂f/∂a - i ∂f/∂b) / 2 if `f` is complex, which is f'(x) for an analytic one.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As `numerical_gradient`; also if `f` returns arrays of different shapes, or `sparsity` does
+        not fit.
+
+    References
+    ----------
+    A. R. Curtis, M. J. D. Powell and J. K. Reid (1974), On the estimation of sparse Jacobian
+    matrices, IMA Journal of Applied Mathematics 13, 117-119: the groups.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gdx
+    >>> def f(x):
+    ...     return np.stack([x[0] * x[1], x[0] ** 2, 3 * x[1]])
+    >>> gdx.numerical_jacobian(f, np.asarray([1.0, 2.0])).round(6)
+    array([[2., 1.],
+           [2., 0.],
+           [0., 3.]])
+    """
+    chosen = settings(
+        1, method, order, h, bounds, f0, vectorized, max_bytes, workers, of_numbers=False
+    )
+    if sparsity is None:
+        result = of_parts(leafwise, f, x, chosen, shape_of_f_and_x, return_error)
+    else:
+        pattern = Pattern.of(sparsity, x)
+        result = leafwise(f, x, chosen, pattern.form, return_error, pattern.directions)
+    return answer(result, return_error, full_output)
+
+
+def numerical_jvp(
+    f: Callable[[Tree], Any],
+    x: Tree,
+    v: Tree,
+    *,
+    h: float | None = None,
+    method: str = "central",
+    order: int | None = None,
+    bounds: Any = None,
+    f0: Any = None,
+    vectorized: bool = False,
+    workers: Any = None,
+    return_error: bool = False,
+    full_output: bool = False,
+) -> Any:
+    r"""Directional derivative by finite differences, J(x) v: two evaluations.
+
+        ∂f/∂v = J(x) v ≈ (f(x + h v) - f(x - h v)) / 2h
+
+    Parameters
+    ----------
+    f : callable
+        Takes `x` and returns an array of any shape, or a number.
+    x : array_like, or dict, list or tuple of arrays
+        Where the derivative is taken; real.
+    v : array_like, or dict, list or tuple of arrays
+        The direction, of the structure and shapes of `x`; its length counts.
+    h : float, optional
+        The step, in units of `v`. By default, no element moves further than its own step in
+        `numerical_gradient` would be.
+    method, order, bounds, f0, vectorized, workers, return_error, full_output
+        As for `numerical_gradient`.
+
+    Returns
+    -------
+    derivative : array
+        Of the shape of f(x).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `numerical_gradient`; also if `v` has not the structure and shapes of `x`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gdx
+    >>> x, v = np.asarray([1.0, 2.0]), np.asarray([1.0, -1.0])
+    >>> gdx.numerical_jvp(lambda x: x**2, x, v).round(6)
+    array([ 2., -4.])
+    """
+    chosen = settings(1, method, order, h, bounds, f0, vectorized, None, workers, of_numbers=False)
+    x = map_leaves(lambda leaf: floating(leaf, "x")[0], x)
+    line = Line(f, x, _direction(v, x), chosen, scaled=h is None)
+    with line.stepping_in_place() if chosen.evaluation.workers is None else nullcontext():
+        result = derivative_of_leaf(line, line.differences, f0, _only, return_error)
+    return answer(line.unscaled(result), return_error, full_output)
+
+
+def _only(quotients: Array, s: Array) -> Array:
+    return quotients[0, ...]
+
+
+def _direction(v: Tree, x: Tree) -> Tree:
+    def beside(leaf: Array, own: object) -> Array:
+        xp = namespace_of(leaf)
+        array = as_like(own, leaf, xp, "v", dtype=leaf.dtype)
+        if array.shape != leaf.shape:
+            raise ValueError(
+                f"v must have the shape of x, {tuple(leaf.shape)}; got {tuple(array.shape)}."
+            )
+        return array
+
+    try:
+        return map_leaves(beside, x, v)
+    except StructureError as error:
+        raise ValueError(f"v must have the structure of x: {error}.") from None

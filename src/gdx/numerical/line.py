@@ -1,0 +1,122 @@
+"""A function of many variables along a straight line."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gdx.backends import Array, Namespace, common_namespace, device_of, library, namespace_of
+from gdx.numerical.differences import Differences
+from gdx.numerical.evaluation import Function
+from gdx.numerical.layout import Bounds
+from gdx.numerical.result import Derivative
+from gdx.numerical.settings import Settings, bounds_beside
+from gdx.trees import Tree, leaves, map_leaves
+
+
+class Line:
+    """s ↦ f(x + s · scale · v), and how it is differentiated at s = 0.
+
+    With `scaled`, the scale makes a step of s move no element by more than its own step would.
+    """
+
+    def __init__(self, f: Function, x: Tree, v: Tree, chosen: Settings, scaled: bool) -> None:
+        self.f, self.in_place = f, False
+        detached = [library(namespace_of(leaf)).detached(leaf) for leaf in leaves(x)]
+        parts = iter(detached)
+        self.x = map_leaves(lambda _: next(parts), x)
+        xp: Namespace = common_namespace(*detached)
+        s = xp.zeros((), dtype=xp.result_type(*detached), device=device_of(detached[0]))
+        self.scale = _scale(self.x, v, xp) if scaled else xp.ones_like(s)
+        self.v = map_leaves(lambda leaf: leaf * xp.astype(self.scale, leaf.dtype), v)
+        self.bounds = chosen.at_leaves(
+            lambda leaf, _, ends: bounds_beside(ends[0], ends[1], leaf), self.x
+        )
+        self.differences = Differences(
+            s,
+            chosen.stencil,
+            chosen.h,
+            (None, None) if chosen.bounds is None else _range(self.x, self.v, self.bounds, xp),
+            chosen.evaluation,
+            expects_change=False,
+        )
+
+    def __call__(self, s: Array) -> Any:
+        """Return f at the point, or at the stack of points, that belongs to s."""
+        point = map_leaves(lambda x, v, ends: _moved(x, v, s, ends), self.x, self.v, self.bounds)
+        if not self.in_place:
+            return self.f(point)
+        map_leaves(_assign, self.places, point)
+        return self.f(self.places)
+
+    def unscaled(self, result: Derivative) -> Derivative:
+        """Return the derivative along v from the one along scale · v."""
+        return Derivative(
+            _divided(result.value, self.scale),
+            None if result.error is None else _divided(result.error, self.scale),
+            result.nfev,
+            lambda: _divided(result.step, 1 / self.scale),
+        )
+
+    @contextmanager
+    def stepping_in_place(self) -> Iterator[None]:
+        """Evaluate f at the arrays of x themselves, moved, where all of them can be assigned."""
+        stacked = self.differences.evaluation.vectorized or self.differences.stencil.imaginary
+        if stacked or not all(library(namespace_of(x)).writable(x) for x in leaves(self.x)):
+            yield
+            return
+        self.places = self.x
+        self.x = map_leaves(lambda x: library(namespace_of(x)).copied(x), self.places)
+        self.in_place = True
+        try:
+            yield
+        finally:
+            map_leaves(_assign, self.places, self.x)
+
+
+def _divided(value: Array, scale: Array) -> Array:
+    xp = namespace_of(value)
+    return xp.asarray(value / xp.astype(scale, value.dtype))  # NumPy makes scalars of 0-d arrays
+
+
+def _assign(place: Array, value: Array) -> None:
+    place[...] = value
+
+
+def _moved(x: Array, v: Array, s: Array, bounds: Bounds | None) -> Array:
+    xp = namespace_of(x)
+    s = xp.astype(s, xp.result_type(x, s))
+    point = x + xp.reshape(s, s.shape + (1,) * x.ndim) * v
+    if bounds is None:
+        return point
+    lower, upper = (xp.reshape(end, x.shape) for end in (bounds.lower, bounds.upper))
+    return xp.minimum(xp.maximum(point, lower), upper)
+
+
+def _smallest(parts: list[Array], xp: Namespace) -> Array:
+    return functools.reduce(xp.minimum, [xp.min(part) for part in parts])
+
+
+def _scale(x: Tree, v: Tree, xp: Namespace) -> Array:
+    ratios = [
+        xp.where(b == 0, xp.inf, xp.maximum(xp.abs(a), 1.0) / xp.where(b == 0, 1.0, xp.abs(b)))
+        for a, b in zip(leaves(x), leaves(v), strict=True)
+    ]
+    scale = _smallest(ratios, xp)
+    return xp.where(xp.isfinite(scale), scale, 1.0)
+
+
+def _range(x: Tree, v: Tree, bounds: Tree, xp: Namespace) -> tuple[Array, Array]:
+    """Return how far s may go to either side."""
+    above, below = [], []
+    for a, b, ends in zip(leaves(x), leaves(v), leaves(bounds), strict=True):
+        if ends is None:
+            continue
+        moves = xp.where(b == 0, 1.0, b)
+        to_lower = (xp.reshape(ends.lower, a.shape) - a) / moves
+        to_upper = (xp.reshape(ends.upper, a.shape) - a) / moves
+        above.append(xp.where(b == 0, xp.inf, xp.maximum(to_lower, to_upper)))
+        below.append(xp.where(b == 0, xp.inf, -xp.minimum(to_lower, to_upper)))
+    return -_smallest(below, xp), _smallest(above, xp)

@@ -1,0 +1,168 @@
+"""What a caller may choose of a derivative, checked and put beside the arrays it is taken at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gdx.backends import (
+    Array,
+    Namespace,
+    as_like,
+    device_of,
+    is_array,
+    library,
+    namespace_of,
+)
+from gdx.numerical import workers as by_workers
+from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation
+from gdx.numerical.layout import Bounds
+from gdx.numerical.stencils import Stencil, stencil
+from gdx.options import positive, whole
+from gdx.trees import StructureError, Tree, is_tree, map_leaves
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a derivative is taken at each array of x, as the caller chose it."""
+
+    stencil: Stencil
+    h: Any = None
+    bounds: Any = None
+    f0: Any = None
+    evaluation: Evaluation = ONE_AT_A_TIME
+
+    def at_leaves(self, function: Any, x: Tree) -> Tree:
+        """Return `function(leaf, h, (lower, upper))` for each array of x."""
+        if not is_tree(x):
+            return function(x, self.h, _ends(self.bounds))
+        h = _for_each_leaf("h", self.h, x)
+        lower, upper = (_for_each_leaf("bounds", end, x) for end in _ends(self.bounds))
+        return map_leaves(lambda leaf, h, *ends: function(leaf, h, ends), x, h, lower, upper)
+
+
+def settings(
+    derivative: int,
+    method: str,
+    order: int | None,
+    h: Any = None,
+    bounds: Any = None,
+    f0: Any = None,
+    vectorized: bool = False,
+    max_bytes: int | None = None,
+    workers: Any = None,
+    of_numbers: bool = True,
+) -> Settings:
+    """Return the settings, or raise what is wrong with them."""
+    if not isinstance(vectorized, bool):
+        raise TypeError(f"vectorized must be True or False; got {vectorized!r}.")
+    if workers is not None:
+        by_workers.check_workers(workers)
+        if vectorized:
+            raise ValueError(
+                "vectorized=True and workers= exclude each other: f is evaluated on stacks of "
+                "points, or at single ones by workers."
+            )
+    if max_bytes is not None:
+        max_bytes = whole("max_bytes", max_bytes, 1)
+        if not vectorized:
+            raise ValueError("max_bytes is the size of a stack of points: write vectorized=True.")
+    plain = not vectorized and workers is None and of_numbers
+    evaluation = ONE_AT_A_TIME if plain else Evaluation(vectorized, max_bytes, workers, of_numbers)
+    return Settings(stencil(method, order, derivative), h, bounds, f0, evaluation)
+
+
+def _for_each_leaf(name: str, given: Any, x: Tree) -> Tree:
+    """Return what is given for each array of x; one number, or None, is for all of them."""
+    if given is None or isinstance(given, int | float):
+        return map_leaves(lambda _: given, x)
+    try:
+        return map_leaves(lambda _, own: own, x, given)
+    except StructureError as error:
+        raise ValueError(f"{name} must be a number or have the structure of x: {error}.") from None
+
+
+def step_beside(h: Any, x: Array) -> Any:
+    """Return an explicit step as a number, or as a vector beside x."""
+    if isinstance(h, str | int | float):
+        return positive("h", h)
+    return _vector("h", h, x, least=0)
+
+
+def _vector(name: str, given: Any, x: Array, least: float | None = None) -> Array:
+    """Return what is given for each element of x as a vector beside it."""
+    xp = namespace_of(x)
+    array = as_like(given, x, xp, name, dtype=x.dtype)
+    try:
+        array = xp.broadcast_to(array, x.shape)
+    except (ValueError, RuntimeError, TypeError):
+        raise ValueError(
+            f"{name} must be a number or an array of the shape of x, {tuple(x.shape)}; got the "
+            f"shape {tuple(array.shape)}."
+        ) from None
+    if least is not None and library(xp).on_host(x):
+        fits = xp.isfinite(array) & (array > least)
+        if not bool(xp.all(fits)):
+            raise ValueError(f"{name} must be a positive number for each element; got {given!r}.")
+    return xp.reshape(array, (-1,))
+
+
+_PAIRS = (
+    "bounds must be (lower, upper), each a number or an array of the shape of x, or an object "
+    "with lb and ub, as scipy.optimize.Bounds; got {given!r}. A list of pairs, "
+    "[(low, high), ...], could be misread where there are two: write bounds=(numpy.asarray(lower), "
+    "numpy.asarray(upper)), after lower, upper = zip(*pairs)."
+)
+
+
+def _ends(bounds: Any) -> tuple[Any, Any]:
+    if bounds is None:
+        return None, None
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        return bounds.lb, bounds.ub
+    pairs = not isinstance(bounds, tuple) or len(bounds) != 2
+    if pairs or any(isinstance(end, tuple) and not is_tree(end) for end in bounds):
+        raise ValueError(_PAIRS.format(given=bounds))
+    return bounds[0], bounds[1]
+
+
+def bounds_beside(lower: Any, upper: Any, x: Array) -> Bounds | None:
+    """Return the bounds as vectors beside x, which must lie within them."""
+    if lower is None and upper is None:
+        return None
+    xp = namespace_of(x)
+    ends = Bounds(
+        _vector("bounds", -xp.inf if lower is None else lower, x),
+        _vector("bounds", xp.inf if upper is None else upper, x),
+    )
+    if library(xp).on_host(x):
+        _check_inside(xp.reshape(x, (-1,)), ends, xp)
+    return ends
+
+
+def _check_inside(x: Array, bounds: Bounds, xp: Namespace) -> None:
+    outside = ~((bounds.lower <= x) & (x <= bounds.upper))
+    for wrong, what in (
+        (outside, "x must lie within bounds"),
+        (bounds.lower == bounds.upper, "bounds leave no room to move"),
+    ):
+        if bool(xp.any(wrong)):
+            i = int(xp.argmax(xp.astype(wrong, xp.int8)))
+            lower, element, upper = (float(end[i]) for end in (bounds.lower, x, bounds.upper))
+            raise ValueError(
+                f"{what}; element {i} (in C order) is {element}, its bounds are "
+                f"{lower} and {upper}."
+            )
+
+
+def at_x(given: Any, x: Array, evaluation: Evaluation) -> Array | None:
+    """Return f(x) as it is known, with a new first axis of length one."""
+    if given is None:
+        return None
+    xp = namespace_of(x)
+    if not is_array(given) and not evaluation.of_numbers:
+        given = as_like(given, x, xp, "f0")
+    value = evaluation.gathered([given], x)
+    if type(value) is not type(x):
+        value = xp.asarray(value, dtype=x.dtype, device=device_of(x))
+    return value

@@ -1,0 +1,231 @@
+"""Steps, bounds, f0, and what is known of a result."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gdx
+
+X = np.random.default_rng(0).standard_normal(5)
+ALL = [
+    gdx.numerical_gradient,
+    gdx.numerical_jacobian,
+    gdx.numerical_hessian,
+    gdx.numerical_hessian_diagonal,
+]
+
+
+def cubes(x):
+    xp = gdx.array_namespace(x)
+    return xp.sum(x * x * x, axis=-1)
+
+
+@pytest.mark.parametrize("derive", ALL)
+@pytest.mark.parametrize("method", ["central", "forward", "backward"])
+@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize("vectorized", [False, True])
+@pytest.mark.parametrize("room", [(0, 1), (1, 0), (1e-9, 1e-3), (1e-3, 1e-2), (0, 1e-3), (1, 1)])
+def test_no_evaluation_outside_of_bounds(derive, method, order, vectorized, room):
+    lower, upper = X - room[0], X + room[1]
+    seen = []
+
+    def f(x):
+        seen.append(np.reshape(x, (-1, 5)).copy())
+        return cubes(x)
+
+    found = derive(
+        f, X.copy(), bounds=(lower, upper), method=method, order=order, vectorized=vectorized
+    )
+    points = np.concatenate(seen)
+    assert ((lower <= points) & (points <= upper)).all()
+    exact = {
+        gdx.numerical_hessian: np.diag(6 * X),
+        gdx.numerical_hessian_diagonal: 6 * X,
+    }.get(derive, 3 * X**2)
+    np.testing.assert_allclose(found, exact, atol=1e-3)
+
+
+def test_bounds_on_every_library(case):
+    x = case.asarray(X)
+    lower = case.asarray(X)
+    for bounds in ((lower, None), (lower, 10.0), (lower, case.asarray(X + 1))):
+        found = gdx.numerical_gradient(cubes, x, bounds=bounds)
+        assert case.holds(found)
+        np.testing.assert_allclose(gdx.to_numpy(found), 3 * X**2, atol=300 * case.eps ** (2 / 3))
+
+
+def test_forms_of_bounds():
+    scipy = pytest.importorskip("scipy.optimize")
+    expected = gdx.numerical_gradient(cubes, X, bounds=(X, np.full(5, np.inf)))
+    for bounds in (
+        (X, None),
+        (X.tolist(), np.inf),
+        scipy.Bounds(X, np.inf),
+        scipy.Bounds(X, np.full(5, np.inf)),
+    ):
+        np.testing.assert_array_equal(gdx.numerical_gradient(cubes, X, bounds=bounds), expected)
+    tree = gdx.numerical_gradient(
+        lambda p: cubes(p["a"]) + cubes(p["b"]), {"a": X, "b": X}, bounds=({"a": X, "b": X}, None)
+    )
+    np.testing.assert_allclose(tree["b"], expected, rtol=1e-9)
+    gdx.numerical_gradient(lambda p: cubes(p["a"]), {"a": X}, bounds=(-10, 10))
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [[(0, 1)] * 5, [(0, 1), (0, 1)], ((0, 1), (0, 1)), [-1, 1], (0, 1, 2), 3, np.ones((5, 2))],
+)
+def test_a_list_of_pairs_is_no_bounds(bounds):
+    with pytest.raises(ValueError, match=r"(?s)bounds must be \(lower, upper\).*A list of pairs"):
+        gdx.numerical_gradient(cubes, X[:2], bounds=bounds)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ((X + [0, 0, 1, 0, 0], None), r"x must lie within bounds; element 2 \(in C order\) is"),
+        ((None, X - 1), "x must lie within bounds; element 0"),
+        ((np.full(5, np.nan), None), "x must lie within bounds"),
+        ((X, X), "bounds leave no room to move; element 0"),
+        ((np.zeros(3), None), r"bounds must be a number or an array of the shape of x, \(5,\)"),
+    ],
+)
+def test_bounds_that_do_not_fit(bounds, message):
+    with pytest.raises(ValueError, match=message):
+        gdx.numerical_gradient(lambda x: 1 / 0, X, bounds=bounds)
+
+
+def test_bounds_of_a_complex_number():
+    with pytest.raises(TypeError, match="complex numbers have no order"):
+        gdx.numerical_gradient(lambda z: abs(z[0]), np.asarray([1j]), bounds=(0, 1))
+
+
+# Steps
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_a_step_for_each_element(vectorized):
+    h = np.asarray([0.1, 0.2, 0.3, 0.4, 0.5])
+    found = gdx.numerical_gradient(cubes, X, h=h, vectorized=vectorized)
+    np.testing.assert_allclose(found, 3 * X**2 + h**2, rtol=1e-12)
+    found = gdx.numerical_gradient(
+        lambda p: cubes(p["a"]) + cubes(p["b"]),
+        {"a": X, "b": X},
+        h={"a": h, "b": 0.1},
+        vectorized=vectorized,
+    )
+    np.testing.assert_allclose(found["a"], 3 * X**2 + h**2, rtol=1e-12)
+    np.testing.assert_allclose(found["b"], 3 * X**2 + 0.01, rtol=1e-12)
+
+
+def test_steps_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"h must be a number or an array of the shape of x"):
+        gdx.numerical_gradient(cubes, X, h=np.ones(3))
+    with pytest.raises(ValueError, match="h must be a number or have the structure of x"):
+        gdx.numerical_gradient(lambda p: cubes(p["a"]), {"a": X}, h={"b": 1.0})
+
+
+def test_a_large_coordinate_beside_a_small_one():
+    x = np.asarray([1e8, 1e-3])
+    for vectorized in (False, True):
+        found = gdx.numerical_gradient(
+            lambda v: np.sum((v / x) ** 2, axis=-1), x.copy(), vectorized=vectorized
+        )
+        np.testing.assert_allclose(found, 2 / x, rtol=1e-6)
+
+
+# Results
+
+
+@pytest.mark.parametrize("derive", ALL)
+@pytest.mark.parametrize("return_error", [False, True])
+@pytest.mark.parametrize("tree", [False, True])
+def test_full_output(derive, return_error, tree):
+    calls = []
+    of = (lambda x: x["a"]) if tree else (lambda x: x)
+
+    def f(x):
+        calls.append(1)
+        return cubes(of(x))
+
+    x = {"a": X.copy()} if tree else X.copy()
+    result = derive(f, x, full_output=True, return_error=return_error)
+    assert isinstance(result, gdx.Derivative)
+    assert result.nfev == len(calls)
+    assert of(result.step).shape == (5,)
+    assert (of(result.step) > 0).all()
+    inner = of(of(result.value)) if tree and derive is gdx.numerical_hessian else of(result.value)
+    assert inner.shape in ((5,), (5, 5))
+    assert (result.error is None) is not return_error
+    pair = derive(f, x, return_error=True)
+    assert isinstance(pair, tuple)
+
+
+def test_f0_saves_an_evaluation():
+    f0 = cubes(X)
+    for derive in ALL:
+        method = {"method": "forward"}
+        known = derive(cubes, X, f0=f0, full_output=True, **method)
+        unknown = derive(cubes, X, full_output=True, **method)
+        assert known.nfev == unknown.nfev - 1
+        np.testing.assert_array_equal(known.value, unknown.value)
+    wrong = gdx.numerical_gradient(cubes, X, f0=f0 + 1e-6, method="forward")
+    assert abs(wrong - 3 * X**2).max() > 1
+
+
+def test_where_f_is_not_finite(case):
+    def f(x):
+        xp = case.xp
+        return xp.sum(x * x) + xp.where(x[1] == 0, x[1], xp.nan * x[1])
+
+    x = case.asarray([1.0, 0.0, 3.0])
+    if case.on_host:
+        with pytest.warns(RuntimeWarning, match=r"not finite beside x.*element \(1,\) is NaN"):
+            result = gdx.numerical_gradient(f, x, full_output=True)
+    else:
+        result = gdx.numerical_gradient(f, x, full_output=True)
+    assert gdx.to_numpy(result.not_finite).tolist() == [False, True, False]
+    np.testing.assert_allclose(
+        gdx.to_numpy(result.value)[[0, 2]], [2, 6], rtol=60 * case.eps ** (2 / 3)
+    )
+
+
+def test_many_elements_that_are_not_finite():
+    with pytest.warns(RuntimeWarning, match=r"elements \(0,\), .*\(4,\), \.\.\. are NaN") as caught:
+        gdx.numerical_gradient(lambda x: float("nan"), np.ones(40))
+    assert caught[0].filename == __file__
+
+
+# Dtypes
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("library", ["numpy", "torch", "jax.numpy"])
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_coarse_dtypes(library, dtype, vectorized):
+    xp = pytest.importorskip(library)
+    if not hasattr(xp, dtype):
+        pytest.skip(f"{library} has no {dtype}")
+    x = xp.asarray([1.0, -2.0, 0.5], dtype=getattr(xp, dtype))
+    found = gdx.numerical_gradient(lambda x: (x * x).sum(-1), x, vectorized=vectorized)
+    assert found.dtype == x.dtype
+    eps = {"float16": 2**-10, "bfloat16": 2**-7, "float32": 2**-23}[dtype]
+    np.testing.assert_allclose(
+        np.asarray(gdx.to_numpy(found), dtype=np.float64), [2, -4, 1], atol=12 * eps ** (2 / 3)
+    )
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+@pytest.mark.parametrize("n", [3, 40])
+def test_steps_follow_a_coarser_f(vectorized, n):
+    x = np.linspace(1, 3, n)
+    result = gdx.numerical_gradient(
+        lambda x: np.sum(x.astype(np.float32) ** 2, axis=-1),
+        x,
+        vectorized=vectorized,
+        full_output=True,
+    )
+    assert result.value.dtype == np.float64
+    np.testing.assert_allclose(result.value, 2 * x, rtol=2e-2)
+    assert result.nfev == 4 * n

@@ -1,0 +1,215 @@
+"""Whoever evaluates f, the answer is the same, and what goes wrong comes back."""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
+from multiprocessing.pool import ThreadPool
+
+import numpy as np
+import pytest
+
+import gdx
+from gdx.numerical import workers
+
+X = np.random.default_rng(0).standard_normal(12)
+FORKS = multiprocessing.get_start_method() == "fork"
+
+
+def cubes(x):
+    return float(np.sum(x**3))
+
+
+def times(shared, task):
+    time.sleep(0.01 * (task % 3))
+    return shared[0] * task
+
+
+def failing(x):
+    if x[7] != X[7]:
+        raise ZeroDivisionError("on purpose")
+    return 1.0
+
+
+def dying(x):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+WHO = {
+    "map": lambda: nullcontext(map),
+    "one": lambda: nullcontext(1),
+    "two": lambda: nullcontext(2),
+    "all": lambda: nullcontext(-1),
+    "threads": lambda: ThreadPoolExecutor(3),
+    "pool of threads": lambda: ThreadPool(2),
+    "spawned": lambda: ProcessPoolExecutor(2, multiprocessing.get_context("spawn")),
+}
+
+
+@pytest.fixture(params=WHO.values(), ids=WHO)
+def by(request):
+    with request.param() as one:
+        yield one.map if isinstance(one, ThreadPool) else one
+
+
+def test_the_same_gradient(by):
+    x = X.copy()
+    for method in ("central", "forward"):
+        found = gdx.numerical_gradient(cubes, x, method=method, workers=by)
+        np.testing.assert_array_equal(found, gdx.numerical_gradient(cubes, x, method=method))
+    assert x.tolist() == X.tolist()
+    np.testing.assert_array_equal(
+        gdx.numerical_hessian(cubes, x[:3], workers=by), gdx.numerical_hessian(cubes, x[:3])
+    )
+
+
+def test_an_exception_comes_back_with_the_element(by):
+    with pytest.raises(ZeroDivisionError, match="on purpose") as caught:
+        gdx.numerical_gradient(failing, X, workers=by)
+    assert caught.value.__notes__ == ["f raised this with the element 7 of x moved."]
+
+
+def test_every_library(case):
+    x = case.asarray([1.0, 2.0, 3.0])
+    with ThreadPoolExecutor(2) as threads:
+        found = gdx.numerical_gradient(lambda x: case.xp.sum(x * x), x, workers=threads)
+    assert case.holds(found)
+    np.testing.assert_allclose(gdx.to_numpy(found), [2, 4, 6], rtol=60 * case.eps ** (2 / 3))
+
+
+IN_A_FRESH_PROCESS = """
+import os, signal, time
+import numpy as np
+import gdx
+
+x = np.random.default_rng(0).standard_normal(12)
+scale = 3.0
+assert (gdx.numerical_gradient(lambda x: np.sum(scale * x), x, workers=2).round(6) == 3).all()
+try:
+    gdx.numerical_gradient(lambda x: os.kill(os.getpid(), signal.SIGKILL), x, workers=2)
+except RuntimeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not FORKS, reason="processes are not forked here")
+def test_forked_processes_take_any_function():
+    """As long as no library is imported that would not survive it."""
+    command = [sys.executable, "-W", "error", "-c", IN_A_FRESH_PROCESS]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert ran.stderr == ""
+    assert ran.stdout.startswith("workers=2: a process died before it had finished")
+
+
+def test_a_function_that_cannot_be_sent():
+    pytest.importorskip("torch")  # which would not survive a fork
+    with pytest.raises(TypeError, match="workers=2: f cannot be sent to another process"):
+        gdx.numerical_gradient(lambda x: np.sum(x), X, workers=2)  # noqa: PLW0108
+
+
+def test_processes_that_are_not_forked():
+    assert workers.run(times, (2,), range(7), 2) == [0, 2, 4, 6, 8, 10, 12]
+    with pytest.raises(TypeError, match="f cannot be sent.*top level of a module"):
+        workers.run(times, (lambda: 1,), range(3), 2)
+
+
+def test_order(by):
+    assert workers.run(times, (2,), range(9), by) == list(range(0, 18, 2))
+
+
+def test_a_process_that_dies():
+    with pytest.raises(RuntimeError, match="workers=2: a process died"):
+        gdx.numerical_gradient(dying, X, workers=2)
+    assert not multiprocessing.active_children()
+
+
+class Counted:
+    """An object that counts how often it is pickled."""
+
+    pickled = 0
+
+    def __reduce__(self):
+        type(self).pickled += 1
+        return int, (2,)
+
+
+def scaled(shared, task):
+    return int(shared[0]) * task
+
+
+def test_what_is_shared_is_sent_once_to_each_process():
+    Counted.pickled = 0
+    assert workers.run(scaled, (Counted(),), range(50), 2) == list(range(0, 100, 2))
+    assert Counted.pickled == 3  # to see whether it can be, and for two processes
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [(0, ValueError), (-2, ValueError), (True, TypeError), (2.5, TypeError), ("2", TypeError)],
+)
+def test_nobody(given, error):
+    with pytest.raises(error, match=r"workers must be a number of processes.*got"):
+        gdx.numerical_gradient(cubes, X, workers=given)
+
+
+def test_a_map_that_loses_something():
+    with pytest.raises(ValueError, match="returned 0 results for 12 tasks; it must work like map"):
+        gdx.numerical_gradient(cubes, X, workers=lambda f, tasks: [])
+
+
+def test_workers_and_stacks_exclude_each_other():
+    with pytest.raises(ValueError, match="exclude each other"):
+        gdx.numerical_gradient(cubes, X, workers=2, vectorized=True)
+
+
+def slow_cubes(x):
+    time.sleep(0.05)
+    return cubes(x)
+
+
+@pytest.fixture
+def client():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_of_which_a_worker_is_killed(client):
+    expected = gdx.numerical_gradient(cubes, X)
+    np.testing.assert_array_equal(gdx.numerical_gradient(cubes, X, workers=client), expected)
+
+    def error_of(f):
+        with pytest.raises(ZeroDivisionError, match="on purpose") as caught:
+            gdx.numerical_gradient(f, X, workers=client)
+        return caught.value.__notes__
+
+    assert "f raised this with the element 7 of x moved." in error_of(failing)
+
+    Counted.pickled = 0
+    assert workers.run(scaled, (Counted(),), range(50), client) == list(range(0, 100, 2))
+    assert Counted.pickled <= 2
+
+    process = next(iter(client.run(os.getpid).values()))
+    with ThreadPoolExecutor(1) as aside:
+        killing = aside.submit(functools.partial(kill_soon, process))
+        found = gdx.numerical_gradient(slow_cubes, X, workers=client)
+        killing.result()
+    np.testing.assert_array_equal(found, expected)
+
+
+def kill_soon(process):
+    time.sleep(0.3)
+    os.kill(process, signal.SIGKILL)
