@@ -15,7 +15,7 @@ BACKENDS: dict[str, list[str]] = {
     "strict": [],
     "torch": [TORCH],
     "jax": ["jax", "jaxlib"],
-    "dask": ["dask[array]"],
+    "dask": ["dask[array]", "distributed"],
     "cupy": ["cupy-cuda12x"],
     "torch-cuda": ["torch"],
 }

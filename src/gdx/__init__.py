@@ -29,6 +29,8 @@ from gdx.functions import (
 from gdx.nets import SimpleNet
 from gdx.numerical import (
     Derivative,
+    GradientCheck,
+    check_gradient,
     numerical_gradient,
     numerical_hessian,
     numerical_hessian_diagonal,
@@ -47,12 +49,14 @@ __all__ = [
     "Derivative",
     "Descent",
     "DescentResult",
+    "GradientCheck",
     "SimpleNet",
     "Status",
     "array_namespace",
     "asarray",
     "backend",
     "backends",
+    "check_gradient",
     "cross_entropy_error",
     "gradient_descent",
     "log_softmax",

@@ -231,9 +231,7 @@ class Differences:
         eps = max(self.eps, _epsilon_of(quotients.values[0]))
         if self.stencil.imaginary:
             return eps * xp.abs(quotients.value)
-        largest = functools.reduce(
-            xp.maximum, [xp.max(xp.abs(value), axis=0) for value in quotients.values]
-        )
+        largest = functools.reduce(xp.maximum, [_largest(value, xp) for value in quotients.values])
         rounding = eps * xp.expand_dims(largest, axis=0) + 0 * xp.abs(quotients.value)
         return xp.abs(self.divided(rounding, quotients.divisor))
 
@@ -254,7 +252,7 @@ class Differences:
 
     def _of_each_element(self, value: Array) -> Array:
         """Return, for each element, the value of f where its direction is moved."""
-        labels = self.directions.labels  # type: ignore[union-attr]
+        labels = np.maximum(self.directions.labels, 0)  # type: ignore[union-attr]
         xp = namespace_of(value)
         return xp.take(value, xp.asarray(labels, device=device_of(value)), axis=0)
 
@@ -301,6 +299,11 @@ def _imaginary_part(value: Array, xp: Namespace) -> Array:
             "comparisons; for others write method='central'."
         )
     return namespace_of(value).imag(value)
+
+
+def _largest(value: Array, xp: Namespace) -> Array:
+    """Return the largest absolute value along the first axis, of those that are finite."""
+    return xp.max(xp.abs(xp.where(xp.isfinite(value), value, xp.zeros_like(value))), axis=0)
 
 
 def _alike(values: list[Array]) -> bool:

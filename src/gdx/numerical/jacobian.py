@@ -8,10 +8,11 @@ from typing import Any
 
 from gdx.backends import Array, as_like, floating, namespace_of
 from gdx.numerical.complex_parts import of_parts
+from gdx.numerical.evaluation import Function
 from gdx.numerical.leafwise import derivative_of_leaf, leafwise, shape_of_f_and_x
 from gdx.numerical.line import Line
-from gdx.numerical.result import answer
-from gdx.numerical.settings import settings
+from gdx.numerical.result import Derivative, answer
+from gdx.numerical.settings import Settings, settings
 from gdx.numerical.sparsity import Pattern
 from gdx.trees import StructureError, Tree, map_leaves
 
@@ -85,7 +86,7 @@ def numerical_jacobian(
         result = of_parts(leafwise, f, x, chosen, shape_of_f_and_x, return_error)
     else:
         pattern = Pattern.of(sparsity, x)
-        result = leafwise(f, x, chosen, pattern.form, return_error, pattern.directions)
+        result = leafwise(f, x, chosen, pattern.form, return_error, [pattern.directions])
     return answer(result, return_error, full_output)
 
 
@@ -142,10 +143,18 @@ def numerical_jvp(
     """
     chosen = settings(1, method, order, h, bounds, f0, vectorized, None, workers, of_numbers=False)
     x = map_leaves(lambda leaf: floating(leaf, "x")[0], x)
-    line = Line(f, x, _direction(v, x), chosen, scaled=h is None)
+    result = directional(f, x, _direction(v, x), chosen, f0, return_error)
+    return answer(result, return_error, full_output)
+
+
+def directional(
+    f: Function, x: Tree, v: Tree, chosen: Settings, f0: Any = None, return_error: bool = False
+) -> Derivative:
+    """Return the derivative of `f` at the arrays `x` along `v`."""
+    line = Line(f, x, v, chosen, scaled=chosen.h is None)
     with line.stepping_in_place() if chosen.evaluation.workers is None else nullcontext():
         result = derivative_of_leaf(line, line.differences, f0, _only, return_error)
-    return answer(line.unscaled(result), return_error, full_output)
+    return line.unscaled(result)
 
 
 def _only(quotients: Array, s: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -23,12 +23,17 @@ def leafwise(
     chosen: Settings,
     form: Form,
     return_error: bool,
-    directions: Directions | None = None,
+    directions: Iterable[Directions] | None = None,
 ) -> Derivative:
-    """Return the derivative with respect to each array of `x`, as `form` puts it together."""
+    """Return the derivative with respect to each array of `x`, as `form` puts it together.
+
+    `directions` says for each array which of its elements move together.
+    """
+    each = None if directions is None else iter(directions)
 
     def prepared(leaf: object, h: Any, ends: tuple[Any, Any]) -> Differences:
-        return Differences(leaf, chosen.stencil, h, ends, chosen.evaluation, directions)
+        together = None if each is None else next(each)
+        return Differences(leaf, chosen.stencil, h, ends, chosen.evaluation, together)
 
     differences = chosen.at_leaves(prepared, x)
     if not is_tree(x):

@@ -19,7 +19,10 @@ _ROOM = 8
 
 @dataclass(frozen=True)
 class Directions:
-    """Which elements move together: in the d-th, those whose label is the d-th of one of `keys`."""
+    """Which elements move together: in the d-th, those whose label is the d-th of one of `keys`.
+
+    An element with a negative label does not move.
+    """
 
     labels: np.ndarray
     keys: tuple[np.ndarray, ...]

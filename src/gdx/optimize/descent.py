@@ -11,7 +11,6 @@ import numpy as np
 
 from gdx.backends import (
     Array,
-    as_like,
     device_of,
     floating,
     library,
@@ -19,12 +18,13 @@ from gdx.backends import (
     to_numpy,
 )
 from gdx.numerical.differences import Differences
+from gdx.numerical.given import as_gradient
 from gdx.numerical.gradient import gradient_at
 from gdx.numerical.stencils import stencil
 from gdx.optimize.result import DescentResult, Status
 from gdx.optimize.stopping import check, judge
 from gdx.options import positive, whole
-from gdx.trees import StructureError, Tree, is_tree, leaves, map_leaves
+from gdx.trees import Tree, is_tree, leaves, map_leaves
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def gradient_descent(
             g, count = gradient_at(f, x, differences)
             inside += count
         else:
-            g = _of_the_structure(x, grad(detached(x)))
+            g = as_gradient(x, grad(detached(x)))
         if verbose:
             print(f"step {step}: x = {_shown(x)}, gradient = {_shown(g)}")
         if callback is not None:
@@ -217,25 +217,6 @@ def _own_copy(given: object) -> Array:
     x, xp = floating(given, "init_x")
     known = library(xp)
     return known.copied(known.detached(x))
-
-
-def _of_the_structure(x: Tree, g: Tree) -> Tree:
-    try:
-        return map_leaves(_beside, x, g)
-    except StructureError as error:
-        raise ValueError(f"grad must return the structure of x: {error}.") from None
-
-
-def _beside(x: Array, g: Array) -> Array:
-    """Return the gradient `g` as an array of the kind of `x`."""
-    xp = namespace_of(x)
-    same = type(g) is type(x) and g.dtype == x.dtype
-    beside = g if same else as_like(g, x, xp, "what grad returns", dtype=x.dtype)
-    if beside.shape != x.shape:
-        raise ValueError(
-            f"grad must return the shape of x, {tuple(x.shape)}; it returned {tuple(beside.shape)}."
-        )
-    return _detached(beside)
 
 
 def _rate(lr: float, x: Array) -> Array:

@@ -1,0 +1,427 @@
+"""Is a gradient right? It is compared with finite differences whose own error is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gdx.backends import (
+    Array,
+    device_of,
+    epsilon,
+    floating,
+    is_array,
+    library,
+    namespace_of,
+    to_numpy,
+)
+from gdx.numerical.evaluation import Function, check_unchanged
+from gdx.numerical.given import as_gradient
+from gdx.numerical.jacobian import directional
+from gdx.numerical.leafwise import leafwise, shape_of_x
+from gdx.numerical.line import Line
+from gdx.numerical.points import Directions
+from gdx.numerical.settings import settings
+from gdx.numerical.suspects import Evidence, suspected_cause
+from gdx.trees import Tree, leaves, map_leaves
+
+# So many elements are compared one by one; of more, as many chosen at random.
+_MOST = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class GradientCheck:
+    """What `check_gradient` found; true if the gradient is correct.
+
+    Attributes
+    ----------
+    verdict : {"correct", "wrong", "inconclusive"}
+    message : str
+        What was found, and what to do next.
+    cause : str or None
+        What is suspected: "sign", "factor", "transpose", "order", "missing term", "some elements",
+        "not finite", "kink", "rounding" or "random".
+    worst : tuple
+        The element that fits worst: its index, after the keys that lead to its array in a tree.
+    given, numerical, error : float
+        The gradient there, the finite difference, and the estimated error of that.
+    remainder_order : float
+        How f(x + hv) - f(x) - h⟨g, v⟩ falls with h, for random directions v: like h² if the
+        gradient g is right, like h if it is wrong; NaN where it drowns in rounding.
+    """
+
+    verdict: str
+    message: str
+    cause: str | None
+    worst: tuple[Any, ...]
+    given: float
+    numerical: float
+    error: float
+    remainder_order: float
+
+    def __bool__(self) -> bool:
+        return self.verdict == "correct"
+
+    def __str__(self) -> str:
+        return f"{self.verdict}: {self.message}"
+
+
+def check_gradient(
+    f: Callable[[Tree], Any],
+    x: Tree,
+    grad: Callable[[Tree], Tree] | Tree | None = None,
+    *,
+    rng: Any = None,
+) -> GradientCheck:
+    r"""Tell whether a gradient is right, by finite differences.
+
+    Each element is compared with a central difference extrapolated to the step 0, whose own error
+    is known. It is wrong if it is off by more than
+
+        5 · error_i + √eps · \|∂f/∂x_i\| + 10 · eps · max_j \|∂f/∂x_j\|,
+
+    where eps is that of the dtype of x. Along random directions v the remainder
+    \|f(x + hv) - f(x) - h⟨g, v⟩\| must fall like h². An element at a kink, as that of abs or relu
+    at 0, is right if it lies between the slopes on either side.
+
+    Parameters
+    ----------
+    f : callable
+        Takes `x` and returns one real number.
+    x : array_like, or dict, list or tuple of arrays
+        Where the gradient is checked; real.
+    grad : callable, array or tree of arrays, optional
+        The gradient there, or a function that takes `x` and returns it. By default, what the
+        array library itself derives (PyTorch, JAX).
+    rng : int or numpy.random.Generator, optional
+        Of the directions, and of the elements where there are more than 1000: so many are compared,
+        then, chosen at random. By default, they are the same in each call.
+
+    Returns
+    -------
+    check : GradientCheck
+        With `verdict`, `message`, `cause`, `worst`, `given`, `numerical`, `error`,
+        `remainder_order`; its truth is that of ``verdict == "correct"``, and it prints as a report.
+
+    Raises
+    ------
+    ValueError
+        If `grad` is None and the library of `x` has no derivatives of its own, if the gradient has
+        not the structure and shapes of `x`, or if `f` changes its argument.
+    TypeError
+        If `x` is not real, or `f` returns something that is not a real number.
+
+    Notes
+    -----
+    "Inconclusive" is the verdict where nothing can be told: f is random or not finite at x, or its
+    rounding is as large as its slope, as with float16 values of a large function. Numbers are read
+    from the device, `f` is evaluated 24 times for each element compared, and an `x` that can be
+    assigned is stepped in place, as by `numerical_gradient`.
+
+    References
+    ----------
+    E. Hairer, C. Lubich and G. Wanner (2006), Geometric Numerical Integration, 2nd ed.: orders of
+    remainders, as a test. C. J. F. Ridders (1982), Advances in Engineering Software 4, 75-76: the
+    error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gdx
+    >>> x = np.asarray([1.0, 2.0, 3.0])
+    >>> bool(gdx.check_gradient(lambda x: np.sum(x**3), x, lambda x: 3 * x**2))
+    True
+    >>> check = gdx.check_gradient(lambda x: np.sum(x**3), x, lambda x: -3 * x**2)
+    >>> print(check.verdict, check.cause)
+    wrong sign
+    """
+    rng = np.random.default_rng(0 if rng is None else rng)
+    point = map_leaves(_array, x)
+    with np.errstate(all="ignore"):
+        return _checked(f, point, grad, rng)
+
+
+def _checked(f: Function, point: Tree, grad: Any, rng: np.random.Generator) -> GradientCheck:
+    if not any(math.prod(leaf.shape) for leaf in leaves(point)):
+        raise ValueError("x must hold at least one element; there is no derivative to compare.")
+    first, second = _evaluated(f, point), _evaluated(f, point)
+    given = _Vector(as_gradient(point, _gradient(f, point, grad)))
+    if not math.isfinite(first):
+        return _inconclusive(_NOT_FINITE.format(f=first), "not finite", given)
+    if first != second:
+        message = _RANDOM.format(first=first, second=second)
+        return _inconclusive(message, "random", given)
+    return _compared(f, point, given, first, rng)
+
+
+def _array(leaf: object) -> Array:
+    x, xp = floating(leaf, "x")
+    return library(xp).detached(x)
+
+
+def _evaluated(f: Function, x: Tree) -> float:
+    """Return f(x) as a number; x must be the same afterwards."""
+    before = map_leaves(lambda leaf: library(namespace_of(leaf)).copied(leaf), x)
+    value = f(x)
+    try:
+        map_leaves(check_unchanged, x, before)
+    except ValueError:
+        map_leaves(_put_back, x, before)
+        raise
+    return float(np.reshape(to_numpy(value), ()))
+
+
+def _put_back(x: Array, before: Array) -> None:
+    x[...] = before
+
+
+def _gradient(f: Function, x: Tree, grad: Any) -> Tree:
+    if callable(grad):
+        return grad(map_leaves(lambda leaf: leaf * 1, x))
+    if grad is not None:
+        return grad
+    known = library(namespace_of(leaves(x)[0]))
+    if known.gradient is None:
+        raise ValueError(
+            f"grad is None, but {known.name} has no derivatives of its own: give the gradient, or "
+            "a function of x that returns it."
+        )
+    return known.gradient(f, x)
+
+
+class _Vector:
+    """The numbers of a tree on the host, one after the other, in float64."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.arrays = [np.asarray(to_numpy(leaf), dtype=np.float64) for leaf in leaves(tree)]
+        self.numbers = np.concatenate([array.reshape(-1) for array in self.arrays])
+
+    def place(self, i: int) -> tuple[Any, ...]:
+        """Return the index of the i-th number, after the keys of its array."""
+        for keys, array in zip(_paths(self.tree), self.arrays, strict=True):
+            if i < array.size:
+                return (*keys, *map(int, np.unravel_index(i, array.shape)))
+            i -= array.size
+        raise IndexError(i)
+
+
+def _paths(tree: Tree) -> list[tuple[Any, ...]]:
+    if is_array(tree):
+        return [()]
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    return [(key, *rest) for key, item in items for rest in _paths(item)]
+
+
+def _compared(
+    f: Function, x: Tree, given: _Vector, value: float, rng: np.random.Generator
+) -> GradientCheck:
+    eps = max(epsilon(namespace_of(leaf), leaf.dtype) for leaf in leaves(x))
+    n = len(given.numbers)
+    chosen = np.arange(n) if n <= _MOST else np.sort(rng.choice(n, _MOST, replace=False))
+    own = given.numbers[chosen]
+    right, errors = _differences(f, x, chosen, n)
+    known = np.isfinite(right) & np.isfinite(errors)
+    largest = abs(right[known]).max(initial=0.0)
+    allowed = 5 * errors + math.sqrt(eps) * abs(right) + 10 * eps * largest
+    off = abs(own - right)
+    wrong = known & ~(off <= allowed)
+    kinks = _at_kinks(f, x, chosen, own, right, wrong, eps, value)
+    wrong &= ~kinks
+    order, apart = _along_directions(f, x, given, value, eps, rng)
+    share = np.where(known, off / np.maximum(allowed, np.finfo(float).tiny), -1.0)
+    share[kinks] = -1.0
+    i = int(np.argmax(np.where(np.isnan(share), np.inf, share)))
+    found = partial(
+        GradientCheck,
+        worst=given.place(int(chosen[i])),
+        given=float(own[i]),
+        numerical=float(right[i]),
+        error=float(errors[i]),
+        remainder_order=order,
+    )
+    of = f"{int(known.sum())} elements" + (f", chosen among {n}" if n > _MOST else "")
+    if wrong.any():
+        evidence = Evidence(
+            own[known],
+            right[known],
+            _Vector(x).numbers[chosen][known],
+            _matrices(given, right) if n <= _MOST else [],
+        )
+        cause, sentence = suspected_cause(evidence)
+        where = _WORST.format(
+            place=given.place(int(chosen[i])), own=own[i], right=right[i], error=errors[i]
+        )
+        message = f"{int(wrong.sum())} of {of} are wrong. {sentence} {where}"
+        return found("wrong", message, cause)
+    if not known.any():
+        return found("inconclusive", _NOWHERE, "not finite")
+    scale = max(largest, abs(own[known]).max())
+    blind = allowed > max(scale, eps ** (2 / 3) * (abs(value) or 1.0))
+    if blind[known].all():
+        return found("inconclusive", _ROUNDING, "rounding")
+    if apart and n > _MOST:
+        return found("wrong", _APART.format(of=of), "some elements")
+    tolerance = allowed[known].max() / scale if scale else 0.0
+    message = f"{of} agree with finite differences, to {tolerance:.1g} of the largest."
+    if kinks.any():
+        message += _KINKS.format(count=int(kinks.sum()))
+    if not known.all():
+        message += _UNKNOWN.format(count=int((~known).sum()))
+    return found("correct", message, "kink" if kinks.any() else None)
+
+
+_NOT_FINITE = "f(x) is {f}; choose an x where f is finite."
+_RANDOM = (
+    "f is random: at one x it is {first!r} and then {second!r}. Fix its randomness, for example by "
+    "a generator that is made anew, with the same seed, inside of f."
+)
+_NOWHERE = "f is not finite beside x: nothing can be compared."
+_ROUNDING = (
+    "the rounding of f is as large as its slopes: nothing can be told. Check it with x in float64, "
+    "or with a smaller f, such as a mean in place of a sum."
+)
+_APART = (
+    "{of} are right, but the slopes along random directions are not: among the elements that were "
+    "not compared, some are wrong. Another rng chooses others."
+)
+_KINKS = (
+    " In {count}, f has a kink (as relu, abs or max at 0): there the gradient lies between the "
+    "slopes on both sides, as it should."
+)
+_UNKNOWN = " In {count}, f is not finite beside x, and nothing is known."
+_WORST = "Worst: element {place} is {own:.8g}; the difference is {right:.8g} ± {error:.1g}."
+
+
+def _inconclusive(message: str, cause: str, given: _Vector) -> GradientCheck:
+    """Return that nothing could be compared."""
+    own, nan = float(given.numbers[0]), math.nan
+    return GradientCheck("inconclusive", message, cause, given.place(0), own, nan, nan, nan)
+
+
+def _differences(f: Function, x: Tree, chosen: np.ndarray, n: int) -> tuple[Any, Any]:
+    """Return the numerical gradient in the chosen elements, and its error."""
+    directions = None if len(chosen) == n else _only(chosen, x)
+    central = settings(1, "central", None)
+    result = leafwise(f, x, central, shape_of_x, True, directions)
+    return _Vector(result.value).numbers[chosen], _Vector(result.error).numbers[chosen]
+
+
+def _only(chosen: np.ndarray, x: Tree) -> list[Directions]:
+    """Return directions in which the chosen elements move, each by itself."""
+    sizes = [math.prod(leaf.shape) for leaf in leaves(x)]
+    moved = np.zeros(sum(sizes), dtype=bool)
+    moved[chosen] = True
+    parts = np.split(moved, np.cumsum(sizes)[:-1])
+    return [
+        Directions(np.where(part, np.cumsum(part) - 1, -1), (np.arange(part.sum()),))
+        for part in parts
+    ]
+
+
+def _number(value: Any) -> float:
+    return float(np.reshape(to_numpy(value), ()))
+
+
+def _at_kinks(
+    f: Function,
+    x: Tree,
+    chosen: np.ndarray,
+    own: np.ndarray,
+    right: np.ndarray,
+    wrong: np.ndarray,
+    eps: float,
+    value: float,
+) -> np.ndarray:
+    """Tell which of the elements that seem wrong lie between the slopes on both sides of a kink."""
+    kinks = np.zeros_like(wrong)
+    for k in np.nonzero(wrong)[0]:
+        unit = _unit(x, int(chosen[k]))
+        kinks[k] = _is_between(f, x, unit, float(own[k]), float(right[k]), eps, value)
+    return kinks
+
+
+def _is_between(
+    f: Function, x: Tree, v: Tree, own: float, right: float, eps: float, value: float
+) -> bool:
+    """Tell whether a slope lies between those on both sides of a kink, where another is right."""
+    slopes, h = [], math.sqrt(eps)
+    for side in ("forward", "backward"):
+        one_sided = directional(f, x, v, settings(1, side, None, of_numbers=False))
+        slopes.append(_number(one_sided.value))
+        h = min(h, _number(one_sided.step))
+    rounding = 10 * eps * abs(value) / h + 10 * math.sqrt(eps) * max(map(abs, slopes))
+    inside = min(slopes) - rounding <= own <= max(slopes) + rounding
+    return inside and max(abs(right - slope) for slope in slopes) > rounding
+
+
+_DIRECTIONS = 3
+_LEVELS = 6
+
+
+def _along_directions(
+    f: Function, x: Tree, given: _Vector, value: float, eps: float, rng: np.random.Generator
+) -> tuple[float, bool]:
+    """Return the order of the remainder, and whether a slope is not that of the gradient."""
+    orders, apart = [], []
+    central = settings(1, "central", None, of_numbers=False)
+    for _ in range(_DIRECTIONS):
+        numbers = rng.standard_normal(len(given.numbers))
+        v = _direction(x, numbers)
+        slope = float(given.numbers @ _Vector(v).numbers)
+        line = Line(f, x, v, central, scaled=True)
+        with line.stepping_in_place():
+            orders.append(_remainder_order(line, slope * _number(line.scale), value, eps))
+        known = directional(f, x, v, central, None, True)
+        off, error = abs(slope - _number(known.value)), _number(known.error)
+        size = float(abs(given.numbers) @ abs(numbers))
+        differs = off > 5 * error + math.sqrt(eps) * size
+        apart.append(differs and not _is_between(f, x, v, slope, _number(known.value), eps, value))
+    measured = [order for order in orders if not math.isnan(order)]
+    return (float(np.median(measured)) if measured else math.nan), all(apart)
+
+
+def _remainder_order(line: Line, slope: float, value: float, eps: float) -> float:
+    """Return the exponent p of f(x + hv) - f(x) - h · slope ~ h^p; NaN where it is rounding."""
+    s = line.differences.x
+    points = []
+    for level in range(_LEVELS):
+        h = eps**0.25 / 2**level
+        remainder = abs(_number(line(s + h)) - value - h * slope)
+        if remainder > 100 * eps * max(abs(value), abs(h * slope)):
+            points.append((math.log(h), math.log(remainder)))
+    if len(points) < 3:
+        return math.nan
+    steps, remainders = np.asarray(points).T
+    return float(np.polyfit(steps, remainders, 1)[0])
+
+
+def _matrices(given: _Vector, right: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the arrays of two dimensions, as given and as they should be."""
+    ends = np.cumsum([array.size for array in given.arrays])
+    pairs = zip(given.arrays, np.split(right, ends[:-1]), strict=True)
+    return [(own, true.reshape(own.shape)) for own, true in pairs if own.ndim == 2]
+
+
+def _direction(x: Tree, numbers: np.ndarray) -> Tree:
+    """Return numbers on the host as a tree of the structure of x, beside it."""
+    arrays = leaves(x)
+    ends = np.cumsum([math.prod(leaf.shape) for leaf in arrays])
+    parts = iter(np.split(numbers, ends[:-1]))
+
+    def beside(leaf: Array) -> Array:
+        host = next(parts).reshape(leaf.shape)
+        return namespace_of(leaf).asarray(host, dtype=leaf.dtype, device=device_of(leaf))
+
+    return map_leaves(beside, x)
+
+
+def _unit(x: Tree, i: int) -> Tree:
+    numbers = np.zeros(sum(math.prod(leaf.shape) for leaf in leaves(x)))
+    numbers[i] = 1
+    return _direction(x, numbers)
