@@ -47,9 +47,9 @@ def numerical_gradient(
         numbers become an array of the current backend, integers become the default float.
     h : float or array, optional
         An absolute step, in the units of `x`, one for all elements or one for each. By default
-        each element has a step of its own, max(1, \|x_i\|) times eps^(1/(order+1)), where eps is
-        that of the dtype of x or of f(x), whichever is coarser. The quotient divides by the
-        distance of the points as they came out of rounding.
+        each element has a step of its own, with which the outermost point is max(1, \|x_i\|) times
+        eps^(1/(order+1)) away, where eps is that of the dtype of x or of f(x), whichever is
+        coarser. The quotient divides by the distance of the points as they came out of rounding.
     method : {"central", "forward", "backward", "complex"}
         Central differences need `order` evaluations an element; the one-sided ones need as many,
         and one more for f(x). The complex step, Im f(x + ih e_i) / h, needs one, and is exact to
@@ -207,8 +207,8 @@ def numerical_hessian_diagonal(
     Parameters
     ----------
     f, x, h, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
-        As for `numerical_gradient`; `x` is real. The default step is max(1, \|x_i\|) times
-        eps^(1/(order+2)).
+        As for `numerical_gradient`; `x` is real. By default the outermost point is
+        max(1, \|x_i\|) times eps^(1/(order+2)) away.
     method : {"central", "forward", "backward"}
         Where the points lie.
     order : int, optional

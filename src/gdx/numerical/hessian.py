@@ -47,8 +47,8 @@ def numerical_hessian(
     Parameters
     ----------
     f, x, h, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
-        As for `numerical_gradient`; `x` is real. The default step is max(1, \|x_i\|) times
-        eps^(1/(order+2)). Near a bound all points lie on one side of x.
+        As for `numerical_gradient`; `x` is real. By default the outermost point is
+        max(1, \|x_i\|) times eps^(1/(order+2)) away. Near a bound all points lie on one side of x.
     method : {"central", "forward", "backward"}
         Where the points lie.
     order : int, optional

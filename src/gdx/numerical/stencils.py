@@ -86,9 +86,13 @@ class Stencil:
     def relative_step(self, eps: float) -> float:
         """Return the step that balances truncation, h^order, against rounding, eps / h^derivative.
 
-        The complex step has no difference that could be rounded: any small one is exact.
+        So far away lies the outermost point. The complex step has no difference that could be
+        rounded: any small one is exact.
         """
-        return float(eps**2 if self.imaginary else eps ** (1 / (self.order + self.derivative)))
+        if self.imaginary:
+            return eps**2
+        reach = max(map(abs, self.offsets))
+        return float(eps ** (1 / (self.order + self.derivative)) / reach)
 
 
 def _central(order: int, derivative: int) -> list[int]:
