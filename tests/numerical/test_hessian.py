@@ -43,6 +43,13 @@ def test_hessian(case, method, order, vectorized):
     np.testing.assert_array_equal(gdx.to_numpy(x), gdx.to_numpy(case.asarray(X)))
 
 
+@pytest.mark.parametrize("n", [1, 2, 4])
+def test_every_size(case, n):
+    x = np.linspace(1, 2, n)
+    found = gdx.numerical_hessian(lambda x: case.xp.sum(x * x * x), case.asarray(x))
+    np.testing.assert_allclose(gdx.to_numpy(found), np.diag(6 * x), atol=400 * case.eps ** (1 / 2))
+
+
 def test_evaluations():
     calls = []
 

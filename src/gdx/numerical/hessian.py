@@ -192,31 +192,31 @@ def _hessian(f: Function, of: Differences, at_x: Array, level: Level | None) -> 
             return replace(again, count=count + again.count)
         if of.on_host:
             of.check_moved(f, x, singles, at_x)
-    i, j = np.triu_indices(n, 1)
-    values = singles
     second = layout.difference(singles, at_x, xp)
     step = layout.distance + 0 * flat
-    divisor = step**2
+    i, j = np.triu_indices(n, 1)
+    values = singles
+    both = second
     if n > 1:
         directions = Directions(np.arange(n), (i, j))
         pairs = of.evaluation.at_points(f, Points(x, layout.columns, directions), of.in_place)
-        count += len(i) * len(pairs)
-        of_i, of_j = (
-            xp.take(second, xp.asarray(k, device=device_of(second)), axis=0) for k in (i, j)
-        )
-        mixed = (layout.difference(pairs, at_x, xp) - of_i - of_j) / 2
-        second = xp.concat([second, mixed])
-        step_i, step_j = (
-            xp.take(step, xp.asarray(k, device=device_of(step)), axis=0) for k in (i, j)
-        )
-        divisor = xp.concat([divisor, step_i * step_j])
+        both = xp.concat([second, layout.difference(pairs, at_x, xp)])
         values = [*singles, *pairs]
+        count += len(i) * len(pairs)
     places = np.zeros((n, n), dtype=np.int64)
     places[i, j] = places[j, i] = n + np.arange(len(i))
     places[np.arange(n), np.arange(n)] = np.arange(n)
-    flat_places = xp.asarray(places.reshape(-1), device=device_of(x))
+    index = xp.asarray(places.reshape(-1), device=device_of(both))
+    along = xp.reshape(xp.take(both, index, axis=0), (n, n))
+    mixed = (along - (_column(second) + _row(second))) / 2
+    diagonal = xp.asarray(np.eye(n, dtype=bool), device=device_of(both))
+    divisor = _column(step) * _row(step)
+    return Quotients(of.divided(xp.where(diagonal, along, mixed), divisor), count, values, divisor)
 
-    def matrix(elements: Array) -> Array:
-        return xp.reshape(xp.take(elements, flat_places, axis=0), (n, n))
 
-    return Quotients(matrix(of.divided(second, divisor)), count, values, matrix(divisor))
+def _column(x: Array) -> Array:
+    return namespace_of(x).expand_dims(x, axis=1)
+
+
+def _row(x: Array) -> Array:
+    return namespace_of(x).expand_dims(x, axis=0)
