@@ -237,6 +237,27 @@ def test_many_elements_are_sampled():
     assert check.verdict == "wrong"
 
 
+def test_many_elements_in_arrays_of_very_different_sizes():
+    """All arrays are compared, and every comparison starts from x, although f couples them."""
+    A = RNG.standard_normal((3, 1200)) / 30
+    x = {"W": RNG.standard_normal(1200), "b": RNG.standard_normal(3), "none": np.ones(0)}
+
+    def f(p):
+        return np.sum(np.tanh(A @ p["W"] + p["b"]))
+
+    slopes = 1 - np.tanh(A @ x["W"] + x["b"]) ** 2
+    g = {"W": A.T @ slopes, "b": slopes, "none": np.ones(0)}
+    check = gdx.check_gradient(f, x, g)
+    assert check, str(check)
+    wrong = {**g, "b": slopes * [1, 1.01, 1]}
+    assert gdx.check_gradient(f, x, wrong).worst == ("b", 1)
+    assert_gradient(
+        lambda p: np.sum(p["W"] ** 2),
+        {"W": np.ones(5000), "b": np.ones(3)},
+        lambda p: {"W": 2 * p["W"], "b": 0 * p["b"]},
+    )
+
+
 def test_a_constant_and_a_minimum():
     assert gdx.check_gradient(lambda x: 5.0, np.ones(3), np.zeros(3))
     assert gdx.check_gradient(lambda x: np.sum(x**2), np.zeros(3), np.zeros(3))

@@ -269,3 +269,42 @@ def test_wrong_sparsity(sparsity, message):
 def test_sparsity_of_a_tree():
     with pytest.raises(ValueError, match="one array, not a tree"):
         gdx.numerical_jacobian(lambda p: p["W"], {"W": X}, sparsity=np.eye(3))
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_sparse_rows_of_more_than_one_stack(library):
+    """Every direction starts from x itself, also where f couples all elements."""
+    xp = pytest.importorskip(library)
+    weights = np.random.default_rng(0).standard_normal((3, 500)) / 20
+    x = np.random.default_rng(1).standard_normal(500)
+    W = xp.asarray(weights)
+    found = gdx.numerical_jacobian(
+        lambda x: (W @ x) ** 3, xp.asarray(x), sparsity=np.ones((3, 500))
+    )
+    exact = 3 * ((weights @ x) ** 2)[:, None] * weights
+    np.testing.assert_allclose(gdx.to_numpy(found), exact, atol=1e-9)
+
+
+def test_jvp_of_arrays_that_share_memory():
+    x = np.asarray([1.0, 2.0])
+    f = lambda p: np.sum(p["a"] ** 2) + 3 * np.sum(p["b"] ** 2)  # noqa: E731
+    found = gdx.numerical_jvp(f, {"a": x, "b": x}, {"a": np.ones(2), "b": np.zeros(2)})
+    assert found == pytest.approx(6)
+    assert x.tolist() == [1, 2]
+
+
+def test_jvp_of_a_tree_with_an_empty_array():
+    x = {"a": np.ones(2), "b": np.ones(0)}
+    found = gdx.numerical_jvp(lambda p: np.sum(p["a"] ** 2), x, x, bounds=(0, None))
+    assert found == pytest.approx(4)
+
+
+def test_jvp_of_a_function_that_changes_its_argument():
+    def f(x):
+        x[0] += 1
+        return np.sum(x)
+
+    x = np.ones(2)
+    with pytest.raises(ValueError, match="f must not change its argument"):
+        gdx.numerical_jvp(f, x, np.ones(2))
+    assert x.tolist() == [1, 1]

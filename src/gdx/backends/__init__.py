@@ -14,6 +14,7 @@ from gdx.backends.arrays import (
     is_integer,
     is_real_floating,
     namespace_of,
+    overlaps,
     ran_out_of_memory,
     to_numpy,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "library",
     "may_fork",
     "namespace_of",
+    "overlaps",
     "ran_out_of_memory",
     "start",
     "to_numpy",

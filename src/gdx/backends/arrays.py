@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import array_api_compat
@@ -167,6 +168,12 @@ def as_like(
     if dtype is None and host.dtype.kind == "f":
         dtype = x.dtype
     return xp.asarray(host, dtype=dtype, device=device_of(x))
+
+
+def overlaps(x: Array, others: Iterable[Array]) -> bool:
+    """Tell whether assigning to `x` may change one of the `others`."""
+    overlap = library(namespace_of(x)).overlap
+    return any(type(x) is type(other) and overlap(x, other) for other in others)
 
 
 # Up to so many elements, Python's own min, max and all are quicker than reductions of arrays.

@@ -244,6 +244,10 @@ class Library:
     detached: Callable[[Array], Array] = _itself  # the same memory, outside the library's autograd
     settled: Callable[[Array], Array] = _itself  # computed now, if the library is lazy
     read_only: Callable[[Array], Array] | None = None  # the same memory, not to be assigned
+    # A large buffer gets this many times its memory, of which the rest is never touched. glibc gives
+    # memory at the end of the heap back, to ask for it again at once, unless a larger block than
+    # f's own arrays has been freed before.
+    room: int = 1
     free_bytes: Callable[[Array], int | None] = _no_limit  # of its device, if it has its own memory
     to_numpy: Callable[[Array], Any] = _through_dlpack
     # The gradient of a function at an array or a tree of them, by the library's own means:
@@ -268,6 +272,7 @@ LIBRARIES = {
             overlap=np.may_share_memory,
             elements=lambda x: x.tolist() if x.ndim == 1 else x.ravel().tolist(),
             read_only=_numpy_read_only,
+            room=8,
             to_numpy=_itself,
             forks=True,
         ),

@@ -223,7 +223,7 @@ def _compared(
 ) -> GradientCheck:
     eps = max(epsilon(namespace_of(leaf), leaf.dtype) for leaf in leaves(x))
     n = len(given.numbers)
-    chosen = np.arange(n) if n <= _MOST else np.sort(rng.choice(n, _MOST, replace=False))
+    chosen = np.arange(n) if n <= _MOST else _sampled([a.size for a in given.arrays], rng)
     own = given.numbers[chosen]
     right, errors = _differences(f, x, chosen, n)
     known = np.isfinite(right) & np.isfinite(errors)
@@ -302,6 +302,18 @@ def _inconclusive(message: str, cause: str, given: _Vector) -> GradientCheck:
     """Return that nothing could be compared."""
     own, nan = float(given.numbers[0]), math.nan
     return GradientCheck("inconclusive", message, cause, given.place(0), own, nan, nan, nan)
+
+
+def _sampled(sizes: list[int], rng: np.random.Generator) -> np.ndarray:
+    """Return the places of `_MOST` elements or fewer, as many in each array as it has room for."""
+    share = max(1, _MOST // len(sizes))
+    starts = np.cumsum([0, *sizes[:-1]])
+    return np.concatenate(
+        [
+            start + np.sort(rng.choice(size, min(size, share), replace=False))
+            for start, size in zip(starts, sizes, strict=True)
+        ]
+    )
 
 
 def _differences(f: Function, x: Tree, chosen: np.ndarray, n: int) -> tuple[Any, Any]:

@@ -81,7 +81,7 @@ class Differences:
         self.h = None if h is None else step_beside(h, self.x)
         self.bounds = bounds_beside(*bounds, self.x)
         self.expects_change = expects_change
-        self.empty = 0 in x.shape
+        self.empty = 0 in x.shape or (directions is not None and not len(directions))
         self.on_host = known.on_host(self.x)
         self.in_place = known.writable(self.x)
         self.shared = x is given and self.in_place and evaluation is ONE_AT_A_TIME

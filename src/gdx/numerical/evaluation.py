@@ -173,11 +173,13 @@ def _at_rows(
     if not in_place:
         return [_noting(f, row, i) for i, row in _rows_of(points, first, last)]
     original = library(namespace_of(x)).copied(x)
+    still = Points(original, points.columns, points.directions)  # x moves while rows are made
     values = []
     try:
-        for i, row in _rows_of(points, first, last):
+        for i, row in _rows_of(still, first, last):
             x[...] = row
             values.append(_own(_noting(f, x, i), of_numbers))
+            check_unchanged(x, row)
     finally:
         x[...] = original
     return values

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from gdx.backends import Array, cast, device_of, is_complex, namespace_of
+from gdx.backends import Array, cast, device_of, is_complex, namespace_of, overlaps
 from gdx.numerical.differences import Differences
 from gdx.numerical.evaluation import Function
 from gdx.numerical.points import Directions
@@ -59,9 +60,7 @@ def starts(x: Tree, differences: Tree) -> Tree:
     before: list[Array] = []
 
     def own(_: object, of: Differences) -> Array:
-        if of.in_place and any(
-            type(of.x) is type(other) and of.known.overlap(of.x, other) for other in before
-        ):
+        if of.in_place and overlaps(of.x, before):
             of.x, of.shared = of.known.copied(of.x), False
         before.append(of.x)
         return of.x
@@ -108,9 +107,9 @@ def derivative_of_leaf(
 
 
 def _nothing(f: Function, of: Differences) -> Array:
-    """Return the quotients of no element."""
+    """Return the quotients where no element moves: zeros."""
     shape = () if of.evaluation.of_numbers else of.evaluation.at_x(f, of.x).shape[1:]
-    return of.xp.zeros((0, *shape), dtype=of.x.dtype, device=device_of(of.x))
+    return of.xp.zeros((math.prod(of.x.shape), *shape), dtype=of.x.dtype, device=device_of(of.x))
 
 
 def _formed(value: Array, of: Differences, form: Form) -> Array:

@@ -7,9 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gdx.backends import Array, Namespace, common_namespace, device_of, library, namespace_of
+from gdx.backends import (
+    Array,
+    Namespace,
+    common_namespace,
+    device_of,
+    library,
+    namespace_of,
+    overlaps,
+)
 from gdx.numerical.differences import Differences
-from gdx.numerical.evaluation import Function
+from gdx.numerical.evaluation import Function, check_unchanged
 from gdx.numerical.layout import Bounds
 from gdx.numerical.result import Derivative
 from gdx.numerical.settings import Settings, bounds_beside
@@ -29,7 +37,7 @@ class Line:
         self.x = map_leaves(lambda _: next(parts), x)
         xp: Namespace = common_namespace(*detached)
         s = xp.zeros((), dtype=xp.result_type(*detached), device=device_of(detached[0]))
-        self.scale = _scale(self.x, v, xp) if scaled else xp.ones_like(s)
+        self.scale = _scale(self.x, v, s, xp) if scaled else xp.ones_like(s)
         self.v = map_leaves(lambda leaf: leaf * xp.astype(self.scale, leaf.dtype), v)
         self.bounds = chosen.at_leaves(
             lambda leaf, _, ends: bounds_beside(ends[0], ends[1], leaf), self.x
@@ -38,7 +46,7 @@ class Line:
             s,
             chosen.stencil,
             chosen.h,
-            (None, None) if chosen.bounds is None else _range(self.x, self.v, self.bounds, xp),
+            (None, None) if chosen.bounds is None else _range(self.x, self.v, self.bounds, s, xp),
             chosen.evaluation,
             expects_change=False,
         )
@@ -49,7 +57,9 @@ class Line:
         if not self.in_place:
             return self.f(point)
         map_leaves(_assign, self.places, point)
-        return self.f(self.places)
+        value = self.f(self.places)
+        map_leaves(check_unchanged, self.places, point)
+        return value
 
     def unscaled(self, result: Derivative) -> Derivative:
         """Return the derivative along v from the one along scale · v."""
@@ -64,7 +74,9 @@ class Line:
     def stepping_in_place(self) -> Iterator[None]:
         """Evaluate f at the arrays of x themselves, moved, where all of them can be assigned."""
         stacked = self.differences.evaluation.vectorized or self.differences.stencil.imaginary
-        if stacked or not all(library(namespace_of(x)).writable(x) for x in leaves(self.x)):
+        arrays = leaves(self.x)
+        apart = not any(overlaps(x, arrays[:i]) for i, x in enumerate(arrays))
+        if stacked or not apart or not all(library(namespace_of(x)).writable(x) for x in arrays):
             yield
             return
         self.places = self.x
@@ -95,20 +107,22 @@ def _moved(x: Array, v: Array, s: Array, bounds: Bounds | None) -> Array:
     return xp.minimum(xp.maximum(point, lower), upper)
 
 
-def _smallest(parts: list[Array], xp: Namespace) -> Array:
-    return functools.reduce(xp.minimum, [xp.min(part) for part in parts])
+def _smallest(parts: list[Array], s: Array, xp: Namespace) -> Array:
+    """Return the smallest of all elements; infinity, beside s, where there is none."""
+    smallest = [xp.min(part) for part in parts if 0 not in part.shape]
+    return functools.reduce(xp.minimum, smallest, xp.full_like(s, xp.inf))
 
 
-def _scale(x: Tree, v: Tree, xp: Namespace) -> Array:
+def _scale(x: Tree, v: Tree, s: Array, xp: Namespace) -> Array:
     ratios = [
         xp.where(b == 0, xp.inf, xp.maximum(xp.abs(a), 1.0) / xp.where(b == 0, 1.0, xp.abs(b)))
         for a, b in zip(leaves(x), leaves(v), strict=True)
     ]
-    scale = _smallest(ratios, xp)
+    scale = _smallest(ratios, s, xp)
     return xp.where(xp.isfinite(scale), scale, 1.0)
 
 
-def _range(x: Tree, v: Tree, bounds: Tree, xp: Namespace) -> tuple[Array, Array]:
+def _range(x: Tree, v: Tree, bounds: Tree, s: Array, xp: Namespace) -> tuple[Array, Array]:
     """Return how far s may go to either side."""
     above, below = [], []
     for a, b, ends in zip(leaves(x), leaves(v), leaves(bounds), strict=True):
@@ -119,4 +133,4 @@ def _range(x: Tree, v: Tree, bounds: Tree, xp: Namespace) -> tuple[Array, Array]
         to_upper = (xp.reshape(ends.upper, a.shape) - a) / moves
         above.append(xp.where(b == 0, xp.inf, xp.maximum(to_lower, to_upper)))
         below.append(xp.where(b == 0, xp.inf, -xp.minimum(to_lower, to_upper)))
-    return -_smallest(below, xp), _smallest(above, xp)
+    return -_smallest(below, s, xp), _smallest(above, s, xp)

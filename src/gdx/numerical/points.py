@@ -11,10 +11,8 @@ import numpy as np
 
 from gdx.backends import Array, Namespace, device_of, library, namespace_of
 
-# glibc gives back memory at the end of the heap, to ask for it again at once, unless a larger
-# block than f's own arrays has been freed before: so a large buffer has room that is never touched.
+# So many elements lie in blocks that no library keeps for itself, whatever their room.
 _SMALL = 16 * 1024
-_ROOM = 8
 
 
 @dataclass(frozen=True)
@@ -122,8 +120,8 @@ def _filled(x: Array, rows: int, xp: Namespace) -> tuple[Array, Array]:
     """Return `rows` copies of x, one after the other, as a vector and as a stack."""
     n = math.prod(x.shape)
     size = rows * n
-    room = size if size < _SMALL else _ROOM * size
-    flat = xp.empty(room, dtype=x.dtype, device=device_of(x))[:size]
+    room = library(xp).room if size >= _SMALL else 1
+    flat = xp.empty(room * size, dtype=x.dtype, device=device_of(x))[:size]
     stack = xp.reshape(flat, (rows, *x.shape))
     stack[...] = x
     return flat, stack
