@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from numbers import Integral, Real
 from typing import Any
 
 
 def positive(name: str, value: Any, advice: str = "") -> float:
     """Return a positive, finite number."""
-    if not isinstance(value, Real) or not 0 < float(value) < math.inf:
+    if not isinstance(value, Real) or not 0 < value <= sys.float_info.max:  # type: ignore[operator]
         raise ValueError(f"{name} must be a positive number; got {value!r}.{advice}")
     return float(value)
 

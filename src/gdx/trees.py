@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from gdx.backends import cast, common_namespace, is_array, namespace_of
+from gdx.backends import cast, common_namespace, epsilon, is_array, namespace_of
 
 Tree = Any
 
@@ -51,28 +53,36 @@ def map_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
 
 
-def raveled(tree: Tree) -> tuple[Any, Callable[[Any], Tree]]:
-    """Return the arrays of `tree` as one vector, and what makes the tree of such a vector.
-
-    It makes trees of stacks of arrays of the rows of a matrix, too.
-    """
+def raveled(tree: Tree) -> tuple[Any, Unraveled]:
+    """Return the arrays of `tree` as one vector, and what makes the tree of such a vector."""
     arrays = leaves(tree)
     common_namespace(*arrays)
     xp = namespace_of(arrays[0])
-    vector = xp.concat([xp.reshape(array, (-1,)) for array in arrays])
+    return xp.concat([xp.reshape(array, (-1,)) for array in arrays]), Unraveled(tree)
 
-    def unraveled(vector: Any) -> Tree:
-        start = 0
+
+@dataclass(frozen=True)
+class Unraveled:
+    """What makes a tree of the vector of all its elements; of a matrix, one for all its rows."""
+
+    tree: Tree
+
+    def __call__(self, vector: Any) -> Tree:
+        """Return the tree of a vector."""
+        xp = namespace_of(vector)
+        ends = itertools.accumulate(math.prod(leaf.shape) for leaf in leaves(self.tree))
 
         def part(leaf: Any) -> Any:
-            nonlocal start
-            first, start = start, start + math.prod(leaf.shape)
-            piece = vector[..., first:start]
+            end = next(ends)
+            piece = vector[..., end - math.prod(leaf.shape) : end]
             return cast(xp.reshape(piece, (*vector.shape[:-1], *leaf.shape)), leaf.dtype, xp)
 
-        return map_leaves(part, tree)
+        return map_leaves(part, self.tree)
 
-    return vector, unraveled
+
+def coarsest_epsilon(tree: Tree) -> float:
+    """Return the epsilon of the narrowest of the floating dtypes in `tree`."""
+    return max(epsilon(namespace_of(leaf), leaf.dtype) for leaf in leaves(tree))
 
 
 def _kind(other: object) -> str:

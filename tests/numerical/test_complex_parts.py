@@ -97,3 +97,21 @@ def test_the_complex_step_is_exact():
     found = gdx.numerical_gradient(lambda x: np.sum(np.exp(x) / (1 + x**2)), x, method="complex")
     exact = np.exp(x) * (1 - x) ** 2 / (1 + x**2) ** 2
     np.testing.assert_allclose(found, exact, rtol=1e-14, atol=1e-15)
+
+
+def test_numbers_and_lists():
+    f = lambda z: np.sum(abs(z) ** 2)  # noqa: E731
+    found = gdx.numerical_gradient(f, 1 + 2j)
+    assert found.shape == ()
+    np.testing.assert_allclose(found, 2 - 4j)
+    np.testing.assert_allclose(gdx.numerical_gradient(f, [1 + 2j, 3]), [2 - 4j, 6], atol=1e-8)
+
+
+def test_a_step_for_each_complex_element():
+    h = np.asarray([1e-3, 0.5, 0.1])
+    result = gdx.numerical_gradient(real, Z, h=h, full_output=True)
+    np.testing.assert_array_equal(result.step, h)
+    result = gdx.numerical_gradient(
+        lambda p: real(p["z"]) + p["a"], {"z": Z, "a": 1.0}, h={"z": h, "a": 0.1}, full_output=True
+    )
+    np.testing.assert_array_equal(result.step["z"], h)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import gdx
 from gdx.numerical import differences
 from gdx.numerical.differences import Differences
-from gdx.numerical.layout import lay_out
+from gdx.numerical.layout import Step, lay_out
 from gdx.numerical.stencils import stencil
 
 METHODS = ["central", "forward", "backward"]
@@ -42,7 +42,7 @@ def test_floats_and_arrays_agree_to_the_bit(monkeypatch, shape, h, method):
 def test_points_agree_to_the_bit(method, elements, h):
     points, distances = stencil(method).points_of_each(elements, h, 1e-5)
     x = np.asarray(elements)
-    layout = lay_out(x, stencil(method), h, 1e-5, np)
+    layout = lay_out(x, stencil(method), Step(h, 1e-5), np)
     np.testing.assert_array_equal(np.asarray(points).T, layout.columns)
     far = x if len(layout.columns) == 1 else layout.columns[1]
     np.testing.assert_array_equal(distances, layout.columns[0] - far)
@@ -82,7 +82,7 @@ def test_warnings_point_at_the_caller(x):
 
 @pytest.mark.parametrize("x", [[1.0, 2.0], np.asarray([1, 2])])
 def test_arrays_of_gdx_itself_cannot_be_read_elsewhere(x):
-    with pytest.warns(RuntimeWarning, match="cannot be stepped in place"):
+    with pytest.warns(RuntimeWarning, match="evaluated at copies of x"):
         gdx.numerical_gradient(lambda x: 1.0, x)
 
 

@@ -127,6 +127,34 @@ def test_f_must_not_change_its_argument(library, n):
     assert x.tolist() == [1.0] * n
 
 
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("vectorized", [False, True])
+@pytest.mark.parametrize(
+    "derive",
+    [
+        gdx.numerical_gradient,
+        gdx.numerical_jacobian,
+        gdx.numerical_hessian,
+        gdx.numerical_hessian_diagonal,
+    ],
+)
+def test_x_survives_an_f_that_changes_it(library, vectorized, derive):
+    xp = pytest.importorskip(library)
+
+    def f(x):
+        x[..., 0] = 0
+        return (x * x).sum(-1)
+
+    x = xp.asarray([1.0, 2.0, 3.0], dtype=xp.float64)
+    for options in ({}, {"method": "forward"}, {"return_error": True}):
+        if library == "numpy" or not vectorized:
+            with pytest.raises(ValueError, match="must not change its argument|read-only"):
+                derive(f, x, vectorized=vectorized, **options)
+        else:
+            derive(f, x, vectorized=vectorized, **options)
+        assert x.tolist() == [1, 2, 3]
+
+
 def test_an_exception_names_the_element():
     def f(x):
         if x[1, 2] != X[1, 2]:
@@ -218,3 +246,17 @@ def test_stacks_follow_the_free_memory_of_a_device(monkeypatch):
 def test_options_that_do_not_fit(options, error, message):
     with pytest.raises(error, match=message):
         gdx.numerical_gradient(curved, X, **options)
+
+
+def test_memory_runs_out_at_x(narrow):
+    def f(stack):
+        raise ERRORS[gdx.backend().name]
+
+    with pytest.raises(MemoryError, match="at one point"):
+        gdx.numerical_hessian(f, gdx.asarray(X), vectorized=True)
+
+
+def test_memory_that_is_not_aligned():
+    x = np.frombuffer(bytearray(25), np.uint8)[1:].view(float)
+    found = gdx.numerical_gradient(lambda x: np.sum(x**2) + x[0], x)
+    np.testing.assert_allclose(found, [1, 0, 0], atol=1e-9)

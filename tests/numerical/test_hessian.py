@@ -153,3 +153,14 @@ def test_nothing_is_read_from_a_device(no_host_sync):
     gdx.numerical_jvp(cubic, x, x)
     gdx.numerical_jvp(cubic, x, x, bounds=bounds)
     gdx.numerical_jacobian(lambda x: x * 2, x, sparsity=np.eye(3))
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_more_pairs_than_fit_one_stack(library):
+    """Every pair of elements is moved from x itself."""
+    xp = pytest.importorskip(library)
+    x = np.linspace(1, 2, 70)
+    found = gdx.numerical_hessian(lambda x: (x**3).sum() + x[0] * x[69], xp.asarray(x))
+    exact = np.diag(6 * x)
+    exact[0, 69] = exact[69, 0] = 1
+    np.testing.assert_allclose(gdx.to_numpy(found), exact, atol=1e-4)

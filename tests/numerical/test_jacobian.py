@@ -308,3 +308,60 @@ def test_jvp_of_a_function_that_changes_its_argument():
     with pytest.raises(ValueError, match="f must not change its argument"):
         gdx.numerical_jvp(f, x, np.ones(2))
     assert x.tolist() == [1, 1]
+
+
+def test_lists_of_views_are_copied(case):
+    if not case.on_host:
+        pytest.skip("the list holds arrays of the host")
+    x = case.asarray([1.0, 2.0])
+    found = gdx.numerical_jacobian(lambda x: [x[0] * 2, x[1]], x)
+    np.testing.assert_allclose(gdx.to_numpy(found), [[2, 0], [0, 1]], atol=60 * case.eps ** (2 / 3))
+
+
+def test_jvp_of_two_precisions():
+    """A step must move the coarser of the arrays by more than its rounding."""
+    x = {"a": np.asarray([1.0, 2.0], np.float32), "b": np.asarray([3.0, 4.0])}
+    v = {"a": np.ones(2), "b": np.ones(2)}
+
+    def f(p):
+        assert p["a"].dtype == np.float32
+        return np.sum(p["a"] ** 2.0) * np.sum(p["b"] ** 3)
+
+    assert gdx.numerical_jvp(f, x, v) == pytest.approx(921, rel=1e-3)
+    hessian = gdx.numerical_hessian(f, x)["a"]["a"]
+    np.testing.assert_allclose(hessian, 182 * np.eye(2), atol=0.5)
+
+
+@pytest.mark.parametrize(
+    "f0",
+    [1.0, [1.0, 4.0], np.ones((3, 1)), np.ones((1, 3))],
+    ids=["number", "list", "column", "row"],
+)
+def test_f0_of_another_shape(f0):
+    with pytest.raises(ValueError, match=r"f0 must have the shape of f\(x\), \(3,\); got \("):
+        gdx.numerical_jacobian(lambda x: x**2, X, f0=f0, method="forward")
+    with pytest.raises(ValueError, match="f0 must have the shape of"):
+        gdx.numerical_jvp(lambda x: x**2, X, X, f0=f0, method="forward")
+
+
+def test_f0_of_a_gradient_is_one_number():
+    with pytest.raises(ValueError, match=r"f0 must be one number, f\(x\); got the shape \(2,\)"):
+        gdx.numerical_gradient(np.sum, X, f0=[1.0, 4.0], method="forward")
+
+
+def test_groups_with_gaps_cost_nothing():
+    result = gdx.numerical_jacobian(
+        lambda x: x**2, X, sparsity=(np.eye(3), [0, 10**6, 0]), full_output=True
+    )
+    assert result.nfev == 4
+
+
+def test_no_derivative_of_a_direction_in_torch():
+    torch = pytest.importorskip("torch")
+    v = torch.ones(3, requires_grad=True)
+    assert not gdx.numerical_jvp(lambda x: (x**2).sum(), torch.ones(3), v).requires_grad
+
+
+def test_no_room_along_a_direction():
+    with pytest.raises(ValueError, match="bounds leave no room to move x along v"):
+        gdx.numerical_jvp(np.sum, np.asarray([1.0, 0.0]), np.ones(2), bounds=(0, 1))

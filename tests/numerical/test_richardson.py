@@ -42,6 +42,62 @@ def test_estimates_over_a_family(method, order):
     assert np.median(relative) < (1e-6 if method in ("central", "complex") else 1e-5)
 
 
+# Periods of the widest steps, features narrower than they, poles, and offsets.
+HARD = [
+    ("fast", lambda x: np.sin(50 * x), lambda x: 50 * np.cos(50 * x), (-3, 3)),
+    ("faster", lambda x: np.sin(500 * x), lambda x: 500 * np.cos(500 * x), (-3, 3)),
+    ("peak", lambda x: np.exp(-100 * x**2), lambda x: -200 * x * np.exp(-100 * x**2), (-1, 1)),
+    ("step", lambda x: np.tanh(20 * x), lambda x: 20 / np.cosh(20 * x) ** 2, (-0.5, 0.5)),
+    ("near 0", np.log, lambda x: 1 / x, (0.01, 1)),
+    ("poles", np.tan, lambda x: 1 / np.cos(x) ** 2, (-10, 10)),
+    ("kink", lambda x: np.maximum(x, 0), lambda x: 1.0 * (x > 0), (-1, 1)),
+    ("far from 0", np.sin, np.cos, (1e4, 1.1e4)),
+    (
+        "periods of the steps",
+        lambda x: np.cos(8 * np.pi * x),
+        lambda x: -8 * np.pi * np.sin(8 * np.pi * x),
+        (0, 1),
+    ),
+    ("small numbers", lambda x: 1 / x, lambda x: -1 / x**2, (1e-3, 1e-2)),
+    ("offset", lambda x: 1e8 + np.sin(x), np.cos, (-3, 3)),
+]
+
+
+@pytest.mark.parametrize("order", [2, 4, 8])
+@pytest.mark.parametrize("hard", HARD, ids=[name for name, *_ in HARD])
+def test_estimates_of_hard_functions(hard, order):
+    _, f, exact, (low, high) = hard
+    x = np.random.default_rng(3).uniform(low, high, 200)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        jacobian, error = gdx.numerical_jacobian(
+            f, x, order=order, sparsity=np.eye(200), return_error=True
+        )
+    off = abs(np.diag(jacobian) - exact(x))
+    assert (off <= 10 * np.diag(error)).mean() >= 0.95
+
+
+@pytest.mark.parametrize("method", ["central", "forward", "backward"])
+@pytest.mark.parametrize("order", [2, 4])
+@pytest.mark.parametrize(
+    "room", [(0.2, 0.1), (0.01, 0.01), (0, 0.4), (1e-4, 0.4), (9, 0), (0, 1e-5)]
+)
+def test_estimates_within_bounds(method, order, room):
+    """The steps of the ladder stay in their ratio where bounds cut the widest."""
+    x = np.linspace(-1, 1, 50)
+    jacobian, error = gdx.numerical_jacobian(
+        lambda x: np.exp(3 * x),
+        x,
+        method=method,
+        order=order,
+        bounds=(x - room[0], x + room[1]),
+        sparsity=np.eye(50),
+        return_error=True,
+    )
+    off = abs(np.diag(jacobian) / (3 * np.exp(3 * x)) - 1)
+    assert (off <= 10 * np.diag(error) / (3 * np.exp(3 * x))).mean() >= 0.95
+    assert off.max() < (1e-10 if min(room) + max(room) > 1e-3 else 1e-7)
+
+
 def test_accuracy():
     """What scipy.differentiate (1e-12, 2e-13) and numdifftools (1e-11, 1e-12) reach."""
     optimize = pytest.importorskip("scipy.optimize")

@@ -229,3 +229,93 @@ def test_steps_follow_a_coarser_f(vectorized, n):
     assert result.value.dtype == np.float64
     np.testing.assert_allclose(result.value, 2 * x, rtol=2e-2)
     assert result.nfev == 4 * n
+
+
+# What is counted, and what is left as it was
+
+
+@pytest.mark.parametrize("derive", ALL)
+@pytest.mark.parametrize("options", [{}, {"return_error": True}, {"bounds": (-9, 9)}])
+@pytest.mark.parametrize("method", ["central", "forward"])
+@pytest.mark.parametrize("tree", [False, True])
+def test_evaluations_are_counted(derive, options, method, tree):
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return sum(map(cubes, x.values())) if tree else cubes(x)
+
+    x = {"a": X.copy(), "b": X.copy(), "none": np.ones(0)} if tree else X.copy()
+    for known in ({}, {"f0": f(x)}):
+        calls.clear()
+        result = derive(f, x, method=method, full_output=True, **options, **known)
+        assert result.nfev == len(calls)
+
+
+def test_f_of_x_is_evaluated_once_for_all_arrays():
+    x = {name: X.copy() for name in "abc"}
+    f = lambda x: sum(map(cubes, x.values()))  # noqa: E731
+    assert gdx.numerical_gradient(f, x, method="forward", full_output=True).nfev == 15 + 1
+    assert gdx.numerical_hessian_diagonal(f, x, full_output=True).nfev == 30 + 1
+
+
+@pytest.mark.parametrize("derive", ALL)
+@pytest.mark.parametrize("return_error", [False, True])
+def test_the_step_is_what_it_was(derive, return_error):
+    """Cut at the bounds, and the same when x has moved on."""
+    x = X.copy()
+    lower = X - [0.1, 9, 9, 9, 9]
+    result = derive(
+        cubes,
+        x,
+        h=0.5,
+        bounds=(lower, X + 0.15),
+        method="backward",
+        return_error=return_error,
+        full_output=True,
+    )
+    x[:] = 1e6
+    reach = 1 if derive in (gdx.numerical_gradient, gdx.numerical_jacobian) else 2
+    cut = derive is gdx.numerical_hessian  # in which all elements move together
+    np.testing.assert_allclose(result.step[0], 0.15 / reach)
+    if not cut:
+        np.testing.assert_allclose(result.step[1:], 0.5)
+
+
+@pytest.mark.parametrize("derive", ALL)
+def test_no_bounds_at_all(derive):
+    np.testing.assert_array_equal(derive(cubes, X, bounds=(None, None)), derive(cubes, X))
+    assert gdx.numerical_jvp(cubes, X, X, bounds=(None, None)) == gdx.numerical_jvp(cubes, X, X)
+
+
+def test_options_of_some_arrays_alone():
+    x = {"a": X, "b": X}
+    f = lambda p: cubes(p["a"]) + cubes(p["b"])  # noqa: E731
+    options = {"h": {"a": 1e-3, "b": None}, "bounds": ({"a": X, "b": None}, None)}
+    found = gdx.numerical_hessian(f, x, full_output=True, **options)
+    np.testing.assert_allclose(found.step["a"], 1e-3)
+    assert (found.step["b"] < 1e-3).all()
+    np.testing.assert_allclose(found.value["b"]["b"], np.diag(6 * X), atol=1e-4)
+    found = gdx.numerical_gradient(f, x, **options)
+    np.testing.assert_allclose(found["b"], 3 * X**2, atol=1e-8)
+
+
+def test_trees_without_arrays():
+    assert gdx.numerical_gradient(lambda p: 1.0, {}) == {}
+    assert gdx.numerical_hessian(lambda p: 1.0, {}) == {}
+    with pytest.raises(ValueError, match=r"x must hold an array; got \{\}"):
+        gdx.numerical_jvp(lambda p: 1.0, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"order": 6.0}, "order must be an integer, 1 or more; got 6.0"),
+        ({"order": 3}, r"order must be one of 2, 4, 6, 8 for method='central'; got 3"),
+        ({"method": ["central"]}, "method must be a name"),
+    ],
+)
+def test_methods_that_do_not_exist(how, message):
+    gdx.numerical_gradient(cubes, X, order=6)
+    with pytest.raises(ValueError, match=message):
+        gdx.numerical_gradient(cubes, X, **how)

@@ -48,7 +48,7 @@ def test_exact_up_to_its_order(method, order, derivative):
     total = sum(w * Fraction(a) ** (degree + 1) for w, a in zip(weights, offsets, strict=True))
     assert total != 0
     scale = of.span**derivative
-    assert [of.at_x / scale, *(w / scale for w in of.weights)] == pytest.approx(
+    assert [of.weight_of_x / scale, *(w / scale for w in of.weights)] == pytest.approx(
         [float(w) for w in weights]
     )
 

@@ -108,6 +108,32 @@ def test_forked_processes_take_any_function():
     assert ran.stdout.startswith("workers=2: a process died before it had finished")
 
 
+def of_tree(p):
+    return float(np.sum(p["a"] ** 2) * p["b"][0])
+
+
+def of_complex(z):
+    return float(np.sum(abs(z) ** 2))
+
+
+def squares(x):
+    return x**2
+
+
+def test_processes_take_trees_complex_numbers_and_directions():
+    """Whatever gdx wraps around f can be sent, too."""
+    x = {"a": np.asarray([1.0, 2.0]), "b": np.asarray([3.0])}
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        found = gdx.numerical_gradient(of_tree, x, workers=pool)
+        np.testing.assert_allclose(found["a"], [6, 12], atol=1e-8)
+        hessian = gdx.numerical_hessian(of_tree, x, workers=pool)
+        np.testing.assert_allclose(hessian["a"]["b"], [[2], [4]], atol=1e-5)
+        found = gdx.numerical_gradient(of_complex, np.asarray([1 + 1j, 2]), workers=pool)
+        np.testing.assert_allclose(found, [2 - 2j, 4], atol=1e-8)
+        found = gdx.numerical_jvp(squares, X, np.ones(12), workers=pool)
+        np.testing.assert_allclose(found, 2 * X, atol=1e-8)
+
+
 def test_a_function_that_cannot_be_sent():
     pytest.importorskip("torch")  # which would not survive a fork
     with pytest.raises(TypeError, match="workers=2: f cannot be sent to another process"):
@@ -162,6 +188,8 @@ def test_nobody(given, error):
 def test_a_map_that_loses_something():
     with pytest.raises(ValueError, match="returned 0 results for 12 tasks; it must work like map"):
         gdx.numerical_gradient(cubes, X, workers=lambda f, tasks: [])
+    with pytest.raises(ValueError, match="must work like map"):
+        gdx.numerical_gradient(cubes, X, workers=lambda f, tasks: None)
 
 
 def test_workers_and_stacks_exclude_each_other():

@@ -161,6 +161,7 @@ def as_like(
             common_namespace(x, array)
         if array.dtype != x.dtype and not is_real(xp, array.dtype):
             raise TypeError(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
+        array = library(xp).detached(array)
         return array if dtype is None else cast(array, dtype, xp)
     host = np.asarray(obj)
     if host.dtype.kind not in "biuf":

@@ -67,7 +67,8 @@ def _numpy_writable(x: Array) -> bool:
 
 
 def _numpy_floats(x: Array) -> memoryview | None:
-    return x.data if x.dtype is _FLOAT64 and type(x) is np.ndarray else None
+    plain = x.dtype is _FLOAT64 and type(x) is np.ndarray and x.flags.aligned
+    return x.data if plain else None
 
 
 def _apart(strides: Sequence[float], shape: Sequence[int]) -> bool:
@@ -244,9 +245,9 @@ class Library:
     detached: Callable[[Array], Array] = _itself  # the same memory, outside the library's autograd
     settled: Callable[[Array], Array] = _itself  # computed now, if the library is lazy
     read_only: Callable[[Array], Array] | None = None  # the same memory, not to be assigned
-    # A large buffer gets this many times its memory, of which the rest is never touched. glibc gives
-    # memory at the end of the heap back, to ask for it again at once, unless a larger block than
-    # f's own arrays has been freed before.
+    # A large buffer gets so many times its memory, of which the rest is never touched: glibc gives
+    # back memory at the end of the heap, to ask for it again at once, unless a larger block than
+    # the arrays of f has been freed before.
     room: int = 1
     free_bytes: Callable[[Array], int | None] = _no_limit  # of its device, if it has its own memory
     to_numpy: Callable[[Array], Any] = _through_dlpack

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,14 +13,13 @@ import numpy as np
 from gdx.backends import (
     Array,
     device_of,
-    epsilon,
     floating,
     is_array,
     library,
     namespace_of,
     to_numpy,
 )
-from gdx.numerical.evaluation import Function, check_unchanged
+from gdx.numerical.evaluation import Function, check_unchanged, gathered
 from gdx.numerical.given import as_gradient
 from gdx.numerical.jacobian import directional
 from gdx.numerical.leafwise import leafwise, shape_of_x
@@ -28,7 +27,7 @@ from gdx.numerical.line import Line
 from gdx.numerical.points import Directions
 from gdx.numerical.settings import settings
 from gdx.numerical.suspects import Evidence, suspected_cause
-from gdx.trees import Tree, leaves, map_leaves
+from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
 
 # So many elements are compared one by one; of more, as many chosen at random.
 _MOST = 1000
@@ -173,7 +172,7 @@ def _evaluated(f: Function, x: Tree) -> float:
     except ValueError:
         map_leaves(_put_back, x, before)
         raise
-    return float(np.reshape(to_numpy(value), ()))
+    return _number(gathered([value], leaves(x)[0], namespace_of(leaves(x)[0])))
 
 
 def _put_back(x: Array, before: Array) -> None:
@@ -221,7 +220,7 @@ def _paths(tree: Tree) -> list[tuple[Any, ...]]:
 def _compared(
     f: Function, x: Tree, given: _Vector, value: float, rng: np.random.Generator
 ) -> GradientCheck:
-    eps = max(epsilon(namespace_of(leaf), leaf.dtype) for leaf in leaves(x))
+    eps = coarsest_epsilon(x)
     n = len(given.numbers)
     chosen = np.arange(n) if n <= _MOST else _sampled([a.size for a in given.arrays], rng)
     own = given.numbers[chosen]
@@ -319,7 +318,7 @@ def _sampled(sizes: list[int], rng: np.random.Generator) -> np.ndarray:
 def _differences(f: Function, x: Tree, chosen: np.ndarray, n: int) -> tuple[Any, Any]:
     """Return the numerical gradient in the chosen elements, and its error."""
     directions = None if len(chosen) == n else _only(chosen, x)
-    central = settings(1, "central", None)
+    central = replace(settings(1, "central", None), expects_change=False)
     result = leafwise(f, x, central, shape_of_x, True, directions)
     return _Vector(result.value).numbers[chosen], _Vector(result.error).numbers[chosen]
 
@@ -386,10 +385,11 @@ def _along_directions(
         numbers = rng.standard_normal(len(given.numbers))
         v = _direction(x, numbers)
         slope = float(given.numbers @ _Vector(v).numbers)
-        line = Line(f, x, v, central, scaled=True)
-        with line.stepping_in_place():
-            orders.append(_remainder_order(line, slope * _number(line.scale), value, eps))
-        known = directional(f, x, v, central, None, True)
+        line = Line(f, x, v, central)
+        with line.function() as moved:
+            s, along = line.differences.x, slope * _number(line.scale)
+            orders.append(_remainder_order(moved, s, along, value, eps))
+        known = directional(f, x, v, central, True)
         off, error = abs(slope - _number(known.value)), _number(known.error)
         size = float(abs(given.numbers) @ abs(numbers))
         differs = off > 5 * error + math.sqrt(eps) * size
@@ -398,13 +398,12 @@ def _along_directions(
     return (float(np.median(measured)) if measured else math.nan), all(apart)
 
 
-def _remainder_order(line: Line, slope: float, value: float, eps: float) -> float:
+def _remainder_order(f: Function, s: Array, slope: float, value: float, eps: float) -> float:
     """Return the exponent p of f(x + hv) - f(x) - h · slope ~ h^p; NaN where it is rounding."""
-    s = line.differences.x
     points = []
     for level in range(_LEVELS):
         h = eps**0.25 / 2**level
-        remainder = abs(_number(line(s + h)) - value - h * slope)
+        remainder = abs(_number(f(s + h)) - value - h * slope)
         if remainder > 100 * eps * max(abs(value), abs(h * slope)):
             points.append((math.log(h), math.log(remainder)))
     if len(points) < 3:

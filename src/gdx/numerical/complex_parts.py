@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gdx.backends import Array, ComplexError, is_array, is_complex, namespace_of
+import numpy as np
+
+from gdx.backends import Array, ComplexError, as_like, asarray, is_array, is_complex, namespace_of
 from gdx.numerical.evaluation import Function
 from gdx.numerical.result import Derivative
-from gdx.numerical.settings import Settings
+from gdx.numerical.settings import Settings, for_each_leaf
 from gdx.trees import Tree, leaves, map_leaves
 
 
@@ -20,31 +23,53 @@ def of_parts(
     Those of a real f are ∂f/∂a - i ∂f/∂b, those of a complex f (∂f/∂a - i ∂f/∂b) / 2, which is
     f'(z) for an analytic one.
     """
-    if not (_has_parts(z) if is_array(z) else any(map(_has_parts, leaves(z)))):
+    if not any(map(_has_parts, leaves(z))):
         return derive(f, z, chosen, *how)
+    z = map_leaves(lambda leaf: leaf if is_array(leaf) else asarray(leaf), z)
     kinds = map_leaves(_has_parts, z)
     if chosen.bounds is not None:
         raise ComplexError("bounds need a real x: complex numbers have no order.")
     if chosen.stencil.imaginary:
         raise ComplexError("method='complex' needs a real x, which it moves along i.")
+    steps = map_leaves(_step_of_parts, for_each_leaf("h", chosen.h, z), z, kinds)
     real = derive(
-        lambda pairs: f(map_leaves(_joined, pairs, kinds)),
+        _OfParts(f, kinds),
         map_leaves(_apart, z, kinds),
-        chosen,
+        replace(chosen, h=steps, of_copies=True),
         *how,
     )
     return Derivative(
         map_leaves(_value, real.value, kinds),
         None if real.error is None else map_leaves(_error, real.error, kinds),
         real.nfev,
-        lambda: map_leaves(lambda step, kind: step[..., 0] if kind else step, real.step, kinds),
+        map_leaves(lambda step, kind: step[..., 0] if kind else step, real.step, kinds),
     )
 
 
-def _has_parts(leaf: object) -> bool:
-    if not is_array(leaf):
-        return isinstance(leaf, complex)
-    return is_complex(namespace_of(leaf), leaf.dtype)  # type: ignore[attr-defined]
+def _has_parts(leaf: Any) -> bool:
+    if is_array(leaf):
+        return is_complex(namespace_of(leaf), leaf.dtype)
+    return not isinstance(leaf, int | float) and np.iscomplexobj(leaf)
+
+
+@dataclass(frozen=True)
+class _OfParts:
+    """A function of complex arrays as one of their parts; a class, since workers pickle it."""
+
+    f: Function
+    kinds: Tree
+
+    def __call__(self, pairs: Tree) -> Any:
+        return self.f(map_leaves(_joined, pairs, self.kinds))
+
+
+def _step_of_parts(h: Any, leaf: Array, kind: bool) -> Any:
+    """Return the step of an element as that of both its parts."""
+    if not kind or h is None or isinstance(h, int | float):
+        return h
+    xp = namespace_of(leaf)
+    steps = as_like(h, xp.real(leaf), xp, "h")
+    return xp.expand_dims(steps, axis=-1) if steps.ndim else steps
 
 
 def _apart(leaf: Any, kind: bool) -> Array:
@@ -55,16 +80,17 @@ def _apart(leaf: Any, kind: bool) -> Array:
 
 
 def _joined(pair: Array, kind: bool) -> Array:
-    return pair[..., 0] + 1j * pair[..., 1] if kind else pair
+    # NumPy makes scalars of arrays without axes.
+    return namespace_of(pair).asarray(pair[..., 0] + 1j * pair[..., 1]) if kind else pair
 
 
 def _value(derivative: Array, kind: bool) -> Array:
     if not kind:
         return derivative
     xp = namespace_of(derivative)
-    joined = derivative[..., 0] - 1j * derivative[..., 1]
+    joined = xp.asarray(derivative[..., 0] - 1j * derivative[..., 1])
     return joined / 2 if is_complex(xp, derivative.dtype) else joined
 
 
 def _error(error: Array, kind: bool) -> Array:
-    return error[..., 0] + error[..., 1] if kind else error
+    return namespace_of(error).asarray(error[..., 0] + error[..., 1]) if kind else error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import sub, truediv
 from typing import Any
@@ -20,12 +21,10 @@ from gdx.backends import (
     epsilon,
     floating,
     is_array,
-    is_complex,
     is_real_floating,
     library,
     namespace_of,
 )
-from gdx.caller import warn
 from gdx.numerical.evaluation import (
     FLOATS,
     ONE_AT_A_TIME,
@@ -34,13 +33,23 @@ from gdx.numerical.evaluation import (
     evaluate_in_place,
     gathered,
 )
-from gdx.numerical.layout import Layout, along_first, lay_out
+from gdx.numerical.layout import Layout, Step, along_first, lay_out
 from gdx.numerical.points import Directions, Points, indices
-from gdx.numerical.richardson import LEVELS, RATIO, extrapolated, relative_steps
+from gdx.numerical.reactions import (
+    alike,
+    check_real,
+    imaginary_part,
+    plainly_differ,
+    seems_not_real,
+    warn_unmoved,
+    warn_vanished,
+)
+from gdx.numerical.result import Derivative
+from gdx.numerical.richardson import extrapolated, ladder
 from gdx.numerical.settings import bounds_beside, step_beside
 from gdx.numerical.stencils import Stencil
 
-Level = tuple[Any, float]  # an explicit step, or None and a relative one
+Form = Callable[[Array], Array]  # what is made of a vector of quotients
 
 
 class Differences:
@@ -62,6 +71,10 @@ class Differences:
         Elements that move together, and never touch the same element of f(x).
     expects_change : bool
         Whether a user is to be warned if f has one value everywhere.
+    of_copy : bool
+        Whether `given` is a copy of what the caller holds.
+    eps : float
+        The epsilon of what the elements are rounded to, where that is coarser than their dtype.
     """
 
     def __init__(
@@ -73,6 +86,8 @@ class Differences:
         evaluation: Evaluation = ONE_AT_A_TIME,
         directions: Directions | None = None,
         expects_change: bool = True,
+        of_copy: bool = False,
+        eps: float = 0.0,
     ) -> None:
         x, self.xp = floating(given, "x")
         self.known = known = library(self.xp)
@@ -84,7 +99,8 @@ class Differences:
         self.empty = 0 in x.shape or (directions is not None and not len(directions))
         self.on_host = known.on_host(self.x)
         self.in_place = known.writable(self.x)
-        self.shared = x is given and self.in_place and evaluation is ONE_AT_A_TIME
+        # Whether f is evaluated at the very array of the caller.
+        self.at_callers = x is given and self.in_place and evaluation.in_place and not of_copy
         if not self.in_place:
             self.x = known.copied(self.x)
             self.in_place = known.writable(self.x)
@@ -94,14 +110,15 @@ class Differences:
             self.few = floats is not None and floats.nbytes <= FEW_BYTES
         self.indices = indices(self.x) if self.few else ()
         self.of_floats = False  # all that f has returned so far
-        self.finite = False  # the last gradient, as far as it is known
-        self._follow(epsilon(self.xp, x.dtype))
+        self.finite = False  # the last gradient; False where it is not known
+        self._follow(max(eps, epsilon(self.xp, x.dtype)))
 
     def _is_simple(self) -> bool:
         return self.bounds is None and (self.h is None or isinstance(self.h, float))
 
     def _follow(self, eps: float) -> None:
         self.eps, self.relative = eps, self.stencil.relative_step(eps)
+        self.step = Step(self.h, self.relative)
 
     def gradient(self, f: Function, x: Array) -> tuple[Array, int]:
         """Return the derivative in each element of `x`, where `f` returns one number.
@@ -134,11 +151,11 @@ class Differences:
             self.finite = math.isfinite(sum(quotients))
             gradient = np.asarray(quotients)
         if h and 0.0 in distances:
-            warn(_VANISHED.format(h=h), RuntimeWarning)
+            warn_vanished(h)
         elif values[0] == values[-1] and _all_equal(values):
             count += not stencil.one_sided
             if stencil.one_sided or f(x) == values[0]:
-                self._warn_unmoved()
+                warn_unmoved(at_copies=not self.at_callers)
         return gradient if gradient.shape == x.shape else self.xp.reshape(gradient, x.shape), count
 
     def _few_floats(self, f: Function, x: Array) -> tuple[list[Any], list[float]]:
@@ -163,77 +180,100 @@ class Differences:
         gradient = cast(quotients.value, x.dtype, self.xp)
         return self.xp.reshape(gradient, x.shape), quotients.count
 
+    @property
+    def needs_x(self) -> bool:
+        """Whether f(x) itself has a weight in the quotients."""
+        return self.stencil.weight_of_x != 0 or self.bounds is not None
+
     def quotients(
-        self, f: Function, x: Array, at_x: Array | None = None, level: Level | None = None
+        self,
+        f: Function,
+        x: Array,
+        fx: Array | None = None,
+        step: Step | None = None,
+        watched: bool = True,
     ) -> Quotients:
         """Return the derivative of `f` in each element of `x`: a vector of arrays like f(x).
 
-        `at_x` is f(x) with a new first axis, where it is known; a `level` has other steps.
+        `fx` is f(x) with a new first axis, where it is known; the `step` may be another one. Where
+        f is `watched`, a user is told if it does not react.
         """
         xp, stencil = self.xp, self.stencil
-        h, relative = level or (self.h, self.relative)
         if stencil.imaginary:
             x = _complex(x, xp)
         flat = x if x.ndim == 1 else xp.reshape(x, (-1,))
-        layout = lay_out(flat, stencil, h, relative, xp, self.bounds)
+        layout = lay_out(flat, stencil, step or self.step, xp, self.bounds)
         points = Points(x, layout.columns, self.directions)
         values = self.evaluation.at_points(f, points, self.in_place)
         count = len(values) * points.count
-        if layout.needs_x and at_x is None:
-            at_x, count = self.evaluation.at_x(f, x), count + 1
-        if at_x is not None and type(at_x) is not type(values[0]):
-            at_x, *values = map(self._beside, [at_x, *values])
-        if level is None and self.is_coarser(values[0]):
-            quotients = self.quotients(f, x, at_x)
+        if self.needs_x and fx is None:
+            fx, count = self.evaluation.at_x(f, x), count + 1
+        if fx is not None:
+            _check_shape(fx, values[0])
+            if type(fx) is not type(values[0]):
+                fx, *values = map(self._beside, [fx, *values])
+        if step is None and self.is_coarser(values[0]):
+            quotients = self.quotients(f, x, fx)
             return replace(quotients, count=count + quotients.count)
-        if level is None and self.on_host and self.expects_change:
-            if h is not None and self._vanished(flat, layout):
-                warn(_VANISHED.format(h=h), RuntimeWarning)
-            else:
-                count += self.check_moved(f, x, values, at_x)
+        if watched and self.on_host:
+            count += self.check_reaction(f, x, layout, values, fx)
         if stencil.imaginary:
-            values = [_imaginary_part(value, xp) for value in values]
+            values = [imaginary_part(value) for value in values]
         if self.directions is not None:
             values = [self._of_each_element(value) for value in values]
-        difference = layout.difference(values, at_x if layout.needs_x else None, xp)
-        divisor = layout.distance if stencil.derivative == 1 else layout.distance**2
-        return Quotients(self.divided(difference, divisor), count, values, divisor)
+        difference = layout.difference(values, fx if self.needs_x else None, xp)
+        distance = layout.distance
+        divisor = distance if stencil.derivative == 1 else distance * distance
+        value = self.divided(difference, divisor)
+        return Quotients(value, count, values, divisor, layout.step, layout.gain)
 
-    def estimated(
-        self, f: Function, x: Array, at_x: Array | None = None
-    ) -> tuple[Array, Array, int]:
-        """Return the derivative as `quotients` does, its error, and the number of evaluations."""
-        if at_x is None and not self.stencil.imaginary:
-            at_x = self.evaluation.at_x(f, x)
-        each = [self.quotients(f, x, at_x, level) for level in self.levels()]
+    def derivative(
+        self, quotients: Callable[..., Quotients], form: Form, return_error: bool
+    ) -> Derivative:
+        """Return the derivative of which `quotients(step, watched)` gives the quotients.
+
+        With its error, it is extrapolated from a ladder of steps.
+        """
+        if not return_error:
+            taken = quotients()
+            return Derivative(form(taken.value), None, taken.count, self._shaped(taken.step))
+        each = [quotients(step, k == 0) for k, step in enumerate(self.levels())]
+        noise = [self.noise(taken) for taken in each]
         xp = namespace_of(each[0].value)
-        noise = [self.noise(quotients) for quotients in each]
-        value, error = extrapolated([q.value for q in each], noise, self.stencil, xp)
-        return value, error, sum(q.count for q in each) + (at_x is not None)
+        gain = each[0].gain
+        if is_array(gain):
+            gain = along_first(gain, each[0].value.ndim, xp)
+        order = self.stencil.order
+        value, error = extrapolated([taken.value for taken in each], noise, order, gain, xp)
+        count = sum(taken.count for taken in each)
+        return Derivative(form(value), form(error), count, self._shaped(each[0].step))
 
-    def step(self, x: Array, level: Level | None = None) -> Array:
-        """Return the step of each element."""
-        xp = self.xp
-        h, relative = level or (self.h, self.relative)
-        flat = xp.abs(xp.reshape(x, (-1,)))
-        step = relative * xp.maximum(flat, 1.0) if h is None else h + 0 * flat
-        return xp.reshape(step, x.shape)
+    def _shaped(self, step: Any) -> Array:
+        """Return a step, one for all or one for each element, as an array of the shape of x."""
+        x, xp = self.x, self.xp
+        if not is_array(step) or step.ndim == 0:
+            return xp.full_like(x, float(step))
+        return step if step.ndim == x.ndim == 1 else xp.reshape(step, x.shape)
 
-    def levels(self) -> list[Level]:
+    def levels(self) -> list[Step]:
         """Return the steps between which the derivative is extrapolated, the widest first."""
-        if self.h is not None:
-            return [(self.h / RATIO**k, 0.0) for k in range(LEVELS)]
-        return [(None, relative) for relative in relative_steps(self.stencil, self.eps)]
+        h = self.h
+        widest, parts = ladder(self.stencil, self.eps, h is not None)
+        return [Step(h, widest, part) for part in parts]
 
     def noise(self, quotients: Quotients) -> Array:
-        """Return by how much the rounding of f may have changed the derivative."""
-        xp = namespace_of(quotients.value)
+        """Return by how much the rounding of f and of its argument may change the derivative."""
+        value, divisor = quotients.value, quotients.divisor
+        xp = namespace_of(value)
         eps = max(self.eps, _epsilon_of(quotients.values[0]))
         if self.stencil.imaginary:
-            return eps * xp.abs(quotients.value)
+            return eps * xp.abs(value)
         largest = functools.reduce(xp.maximum, [_largest(value, xp) for value in quotients.values])
-        rounding = eps * xp.expand_dims(largest, axis=0) + 0 * xp.abs(quotients.value)
-        return xp.abs(self.divided(rounding, quotients.divisor))
+        rounding = eps * xp.expand_dims(largest, axis=0) + 0 * xp.abs(value)
+        if self.stencil.derivative == 1:
+            x = self.xp.reshape(self.x, (-1,))
+            rounding = rounding + xp.abs(eps * value * along_first(x, value.ndim, xp))
+        return xp.abs(self.divided(rounding, divisor))
 
     def divided(self, difference: Array, distance: Any) -> Array:
         """Return the difference, beside x and of its precision, divided by the distance."""
@@ -256,23 +296,26 @@ class Differences:
         xp = namespace_of(value)
         return xp.take(value, xp.asarray(labels, device=device_of(value)), axis=0)
 
-    def _vanished(self, x: Array, layout: Layout) -> bool:
-        return bool(self.xp.any(layout.columns[0] == x)) and not self.bounds
-
-    def check_moved(self, f: Function, x: Array, values: list[Array], at_x: Array | None) -> int:
-        """Warn if f has one value at all points, and say how often it was evaluated for that."""
-        different = values[0][0, ...] != values[-1][-1, ...]
-        if 0 in different.shape or (different.ndim == 0 and different):
+    def check_reaction(
+        self, f: Function, x: Array, layout: Layout, values: list[Array], fx: Array | None
+    ) -> int:
+        """Warn if x did not move or f did not notice; say how often f was evaluated for that."""
+        if self.stencil.imaginary:
+            if not seems_not_real(values[0], self.eps):
+                return 0
+            check_real(self.evaluation.at_x(f, x))
+            return 1
+        cut = self.h is not None or self.bounds is not None
+        if cut and bool(self.xp.any(layout.columns[0] == self.xp.reshape(x, (-1,)))):
+            warn_vanished(self.h)
             return 0
-        if self.stencil.imaginary or not _alike([*values, *([] if at_x is None else [at_x])]):
+        if not self.expects_change or plainly_differ(values[0], values[-1]):
             return 0
-        known = at_x is not None
-        if known or _alike([values[0], self.evaluation.at_x(f, x)]):
-            self._warn_unmoved()
-        return int(not known)
-
-    def _warn_unmoved(self) -> None:
-        warn(_UNMOVED if self.shared else _UNMOVED + _COPIED, RuntimeWarning)
+        if not alike([*values, *([] if fx is None else [fx])]):
+            return 0
+        if fx is not None or alike([values[0], self.evaluation.at_x(f, x)]):
+            warn_unmoved(at_copies=not self.at_callers)
+        return int(fx is None)
 
 
 @dataclass(frozen=True)
@@ -283,6 +326,15 @@ class Quotients:
     count: int
     values: list[Array]
     divisor: Any
+    step: Any
+    gain: Any
+
+
+def _check_shape(fx: Array, values: Array) -> None:
+    if fx.shape[1:] != values.shape[1:]:
+        raise ValueError(
+            f"f0 must have the shape of f(x), {tuple(values.shape[1:])}; got {tuple(fx.shape[1:])}."
+        )
 
 
 def _complex(x: Array, xp: Namespace) -> Array:
@@ -291,26 +343,9 @@ def _complex(x: Array, xp: Namespace) -> Array:
     return y if is_array(y) else xp.asarray(y)
 
 
-def _imaginary_part(value: Array, xp: Namespace) -> Array:
-    if not is_complex(namespace_of(value), value.dtype):
-        raise TypeError(
-            f"f dropped the imaginary part: at a complex x it returned {value.dtype}. "
-            "method='complex' needs an f that is analytic, without abs, real parts, norms or "
-            "comparisons; for others write method='central'."
-        )
-    return namespace_of(value).imag(value)
-
-
 def _largest(value: Array, xp: Namespace) -> Array:
     """Return the largest absolute value along the first axis, of those that are finite."""
     return xp.max(xp.abs(xp.where(xp.isfinite(value), value, xp.zeros_like(value))), axis=0)
-
-
-def _alike(values: list[Array]) -> bool:
-    """Tell whether all arrays along the first axes of all `values` are the same."""
-    xp = namespace_of(values[0])
-    first = values[0][:1, ...]
-    return all(bool(xp.all(value == first)) for value in values)
 
 
 def _quotients_of_floats(
@@ -327,18 +362,6 @@ def _quotients_of_floats(
 
 def _all_equal(values: list[Any]) -> bool:
     return all(value == values[0] for value in values)
-
-
-_VANISHED = "h={h} vanished in the rounding of x + h; without h, the step fits each element"
-_UNMOVED = (
-    "f did not react to x: it has one value at x and at all points beside it. Write f so that it "
-    "uses its argument, as lambda W: loss(W) does."
-)
-_COPIED = (
-    " A function that reads the array elsewhere, as lambda W: net.loss(x, t) reads net.W, sees no "
-    "step here, because x cannot be stepped in place (it is immutable, read-only, a list or of "
-    "integers): write lambda W: net.loss(x, t, {'W': W})."
-)
 
 
 def _epsilon_of(value: object) -> float:

@@ -26,7 +26,7 @@ from gdx.backends import (
     ran_out_of_memory,
 )
 from gdx.numerical import workers
-from gdx.numerical.points import Points, indices
+from gdx.numerical.points import Points, bytes_of, indices, protected
 
 Function = Callable[[Array], Any]
 
@@ -50,6 +50,11 @@ class Evaluation:
     workers: Any = None
     of_numbers: bool = True
 
+    @property
+    def in_place(self) -> bool:
+        """Whether f is evaluated at x itself, where its elements can be assigned."""
+        return not self.vectorized and self.workers is None
+
     def at_points(self, f: Function, points: Points, in_place: bool) -> list[Array]:
         """Return, for each column of `points`, an array of the values of f there."""
         if self.vectorized:
@@ -63,11 +68,24 @@ class Evaluation:
         return [numbers[j::m, ...] for j in range(m)] if m > 1 else [numbers]
 
     def at_x(self, f: Function, x: Array) -> Array:
-        """Return f(x) with a new first axis of length one."""
+        """Return f(x) with a new first axis of length one; x stays as it is."""
+        known = library(namespace_of(x))
+        original = known.copied(x)
         if self.vectorized:
-            stack = namespace_of(x).expand_dims(x, axis=0)
-            return self._of_stack(f(stack), 1, x)
-        return self.gathered([f(x)], x)
+            stack = protected(namespace_of(x).expand_dims(original, axis=0))
+            try:
+                return self._of_stack(f(stack), 1, x)
+            except Exception as error:
+                if ran_out_of_memory(error, namespace_of(x)):
+                    raise MemoryError(_ONE_POINT.format(size=bytes_of(x))) from error
+                raise
+        try:
+            value = _own(f(x), self.of_numbers)
+            check_unchanged(x, original)
+        finally:
+            if known.writable(x):
+                x[...] = original
+        return self.gathered([value], x)
 
     def gathered(self, values: list[Any], x: Array) -> Array:
         """Return values of f as one array, with a new first axis."""
@@ -79,7 +97,7 @@ class Evaluation:
         rows = self._rows(points)
         if m * count <= rows:
             try:
-                value = self._of_stack(f(points.all()), m * count, x)
+                value = self._of_stack(f(protected(points.all())), m * count, x)
                 return [value[j * count : (j + 1) * count, ...] for j in range(m)]
             except Exception as error:
                 if not ran_out_of_memory(error, namespace_of(x)):
@@ -294,6 +312,8 @@ def _copying(f: Function, of_numbers: bool) -> Function:
 def _own(value: Any, of_numbers: bool) -> Any:
     """Return a value of f in memory of its own: a view, as x[:1], would change with x."""
     if not is_array(value):
+        if not of_numbers and isinstance(value, list | tuple):
+            return [_own(item, of_numbers) for item in value]
         return value
     if of_numbers:
         _check_one(value)

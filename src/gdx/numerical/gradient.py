@@ -10,7 +10,7 @@ from gdx.backends import Array, ComplexError
 from gdx.numerical.complex_parts import of_parts
 from gdx.numerical.differences import Differences
 from gdx.numerical.evaluation import Function
-from gdx.numerical.leafwise import at_one_leaf, leafwise, shape_of_x, starts
+from gdx.numerical.leafwise import AtOneLeaf, leafwise, shape_of_x, starts
 from gdx.numerical.result import answer, warn_where_not_finite
 from gdx.numerical.settings import settings
 from gdx.numerical.stencils import stencil
@@ -178,7 +178,7 @@ def gradient_at(f: Function, x: Tree, differences: Tree) -> tuple[Tree, int]:
 
     def at_leaf(leaf: Array, of_leaf: Differences) -> Array:
         nonlocal evaluations
-        gradient, count = of_leaf.gradient(at_one_leaf(f, x, next(places)), leaf)
+        gradient, count = of_leaf.gradient(AtOneLeaf(f, x, next(places)), leaf)
         evaluations += count
         return gradient
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from gdx.backends import Array, cast, device_of, floating, library, namespace_of
-from gdx.numerical.differences import Differences, Level, Quotients
+from gdx.backends import Array, cast, device_of, floating, is_array, library, namespace_of
+from gdx.numerical.differences import Differences, Quotients
 from gdx.numerical.evaluation import Function
-from gdx.numerical.layout import Bounds, lay_out
+from gdx.numerical.layout import Bounds, Step, lay_out
 from gdx.numerical.points import Directions, Points
 from gdx.numerical.result import Derivative, answer
-from gdx.numerical.richardson import extrapolated
-from gdx.numerical.settings import Settings, at_x, bounds_beside, settings, step_beside
-from gdx.trees import Tree, is_tree, leaves, map_leaves, raveled
+from gdx.numerical.settings import Settings, at_x, ends_beside, settings, step_beside
+from gdx.trees import Tree, Unraveled, coarsest_epsilon, is_tree, leaves, map_leaves, raveled
 
 
 def numerical_hessian(
@@ -99,35 +98,50 @@ def numerical_hessian(
 def _of_tree(f: Function, x: Tree, chosen: Settings, return_error: bool) -> Derivative:
     """Return the Hessian at a tree, from that at the vector of all its elements."""
     arrays = map_leaves(_detached, x)
+    if not leaves(arrays):
+        return Derivative(arrays, arrays if return_error else None, 0, arrays)
     vector, unraveled = raveled(arrays)
     xp = namespace_of(vector)
     steps: list[Array] = []
     bounds: list[Bounds] = []
 
+    relative = chosen.stencil.relative_step(coarsest_epsilon(arrays))
+
     def gather(leaf: Array, h: Any, ends: tuple[Any, Any]) -> None:
         flat = xp.reshape(leaf, (-1,))
-        if h is not None:
-            steps.append(step_beside(h, leaf) + 0 * flat)
-        within = bounds_beside(*ends, leaf)
-        if within is not None:
-            bounds.append(within)
+        step = Step(None if h is None else step_beside(h, leaf), relative)
+        steps.append(step.beside(flat, xp) + 0 * flat)
+        bounds.append(ends_beside(*ends, leaf))
 
     chosen.at_leaves(gather, arrays)
-    ends = [xp.concat([getattr(b, end) for b in bounds]) for end in ("lower", "upper") if bounds]
+    ends = (xp.concat([b.lower for b in bounds]), xp.concat([b.upper for b in bounds]))
     of = Differences(
         vector,
         chosen.stencil,
-        xp.concat(steps) if steps else None,
-        (ends[0], ends[1]) if ends else (None, None),
+        None if chosen.h is None else xp.concat(steps),
+        (None, None) if chosen.bounds is None else ends,
         chosen.evaluation,
+        of_copy=True,
+        eps=coarsest_epsilon(arrays),
     )
-    result = _of_array(lambda vector: f(unraveled(vector)), of, chosen.f0, return_error)
+    result = _of_array(_OfVector(f, unraveled), of, chosen.f0, return_error)
     return Derivative(
         _blocks(result.value, arrays),
         None if result.error is None else _blocks(result.error, arrays),
         result.nfev,
-        lambda: unraveled(result.step),
+        unraveled(result.step),
     )
+
+
+@dataclass(frozen=True)
+class _OfVector:
+    """A function of a tree as one of its vector; a class, since workers pickle it."""
+
+    f: Function
+    unraveled: Unraveled
+
+    def __call__(self, vector: Array) -> Any:
+        return self.f(self.unraveled(vector))
 
 
 def _detached(leaf: object) -> Array:
@@ -153,54 +167,45 @@ def _blocks(matrix: Array, x: Tree) -> Tree:
 def _of_array(f: Function, of: Differences, f0: Any, return_error: bool) -> Derivative:
     x, xp = of.x, of.xp
     if of.empty:
-        nothing = xp.reshape(xp.zeros_like(x), x.shape + x.shape)
-        return Derivative(nothing, nothing if return_error else None, 0, partial(xp.zeros_like, x))
-    known = at_x(f0, x, of.evaluation)
-    count = int(known is None)
-    if known is None:
-        known = of.evaluation.at_x(f, x)
-    if not return_error:
-        hessian = _hessian(f, of, known, None)
-        count += hessian.count
-        return Derivative(_formed(hessian.value, x), None, count, partial(of.step, x))
-    each = [_hessian(f, of, known, level) for level in of.levels()]
-    value, error = extrapolated(
-        [q.value for q in each], [of.noise(q) for q in each], of.stencil, xp
-    )
-    count += sum(q.count for q in each)
-    widest = partial(of.step, x, of.levels()[0])
-    return Derivative(_formed(value, x), _formed(error, x), count, widest)
+        nothing = _formed(x, xp.zeros_like(x))
+        return Derivative(nothing, nothing if return_error else None, 0, xp.zeros_like(x))
+    fx = at_x(f0, x, of.evaluation)
+    count = int(fx is None)
+    if fx is None:
+        fx = of.evaluation.at_x(f, x)
+    result = of.derivative(partial(_hessian, f, of, fx), partial(_formed, x), return_error)
+    return replace(result, nfev=result.nfev + count)
 
 
-def _formed(matrix: Array, x: Array) -> Array:
+def _formed(x: Array, matrix: Array) -> Array:
     xp = namespace_of(x)
     return xp.reshape(cast(matrix, x.dtype, xp), x.shape + x.shape)
 
 
-def _hessian(f: Function, of: Differences, at_x: Array, level: Level | None) -> Quotients:
+def _hessian(
+    f: Function, of: Differences, fx: Array, step: Step | None = None, watched: bool = True
+) -> Quotients:
     """Return the Hessian at a vector, as quotients of two dimensions."""
     x, xp = of.x, of.xp
-    h, relative = level or (of.h, of.relative)
     flat = xp.reshape(x, (-1,))
     n = flat.shape[0]
-    layout = lay_out(flat, of.stencil, h, relative, xp, of.bounds, together=True)
+    layout = lay_out(flat, of.stencil, step or of.step, xp, of.bounds, together=True)
     singles = of.evaluation.at_points(f, Points(x, layout.columns), of.in_place)
     count = n * len(singles)
-    if level is None:
-        if of.is_coarser(singles[0]):
-            again = _hessian(f, of, at_x, None)
-            return replace(again, count=count + again.count)
-        if of.on_host:
-            of.check_moved(f, x, singles, at_x)
-    second = layout.difference(singles, at_x, xp)
-    step = layout.distance + 0 * flat
+    if step is None and of.is_coarser(singles[0]):
+        again = _hessian(f, of, fx)
+        return replace(again, count=count + again.count)
+    if watched and of.on_host:
+        of.check_reaction(f, x, layout, singles, fx)
+    second = layout.difference(singles, fx, xp)
+    distance = layout.distance + 0 * flat
     i, j = np.triu_indices(n, 1)
     values = singles
     both = second
     if n > 1:
         directions = Directions(np.arange(n), (i, j))
         pairs = of.evaluation.at_points(f, Points(x, layout.columns, directions), of.in_place)
-        both = xp.concat([second, layout.difference(pairs, at_x, xp)])
+        both = xp.concat([second, layout.difference(pairs, fx, xp)])
         values = [*singles, *pairs]
         count += len(i) * len(pairs)
     places = np.zeros((n, n), dtype=np.int64)
@@ -210,8 +215,11 @@ def _hessian(f: Function, of: Differences, at_x: Array, level: Level | None) -> 
     along = xp.reshape(xp.take(both, index, axis=0), (n, n))
     mixed = (along - (_column(second) + _row(second))) / 2
     diagonal = xp.asarray(np.eye(n, dtype=bool), device=device_of(both))
-    divisor = _column(step) * _row(step)
-    return Quotients(of.divided(xp.where(diagonal, along, mixed), divisor), count, values, divisor)
+    divisor = _column(distance) * _row(distance)
+    value = of.divided(xp.where(diagonal, along, mixed), divisor)
+    # All elements lie on the same sides.
+    gain = layout.gain[:1] if is_array(layout.gain) else layout.gain
+    return Quotients(value, count, values, divisor, layout.step, gain)
 
 
 def _column(x: Array) -> Array:

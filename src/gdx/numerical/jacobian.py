@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 from gdx.backends import Array, as_like, floating, namespace_of
@@ -12,9 +11,9 @@ from gdx.numerical.evaluation import Function
 from gdx.numerical.leafwise import derivative_of_leaf, leafwise, shape_of_f_and_x
 from gdx.numerical.line import Line
 from gdx.numerical.result import Derivative, answer
-from gdx.numerical.settings import Settings, settings
+from gdx.numerical.settings import Settings, at_x, settings
 from gdx.numerical.sparsity import Pattern
-from gdx.trees import StructureError, Tree, map_leaves
+from gdx.trees import StructureError, Tree, leaves, map_leaves
 
 
 def numerical_jacobian(
@@ -142,18 +141,23 @@ def numerical_jvp(
     array([ 2., -4.])
     """
     chosen = settings(1, method, order, h, bounds, f0, vectorized, None, workers, of_numbers=False)
+    if not leaves(x):
+        raise ValueError(f"x must hold an array; got {x!r}.")
     x = map_leaves(lambda leaf: floating(leaf, "x")[0], x)
-    result = directional(f, x, _direction(v, x), chosen, f0, return_error)
+    result = directional(f, x, _direction(v, x), chosen, return_error)
     return answer(result, return_error, full_output)
 
 
 def directional(
-    f: Function, x: Tree, v: Tree, chosen: Settings, f0: Any = None, return_error: bool = False
+    f: Function, x: Tree, v: Tree, chosen: Settings, return_error: bool = False
 ) -> Derivative:
     """Return the derivative of `f` at the arrays `x` along `v`."""
-    line = Line(f, x, v, chosen, scaled=chosen.h is None)
-    with line.stepping_in_place() if chosen.evaluation.workers is None else nullcontext():
-        result = derivative_of_leaf(line, line.differences, f0, _only, return_error)
+    line = Line(f, x, v, chosen)
+    if chosen.h is not None:
+        line.check_moves(chosen.h)
+    fx = at_x(chosen.f0, line.differences.x, chosen.evaluation)
+    with line.function() as moved:
+        result = derivative_of_leaf(moved, line.differences, fx, _only, return_error)
     return line.unscaled(result)
 
 

@@ -18,28 +18,47 @@ class Bounds:
 
 
 @dataclass(frozen=True)
+class Step:
+    """How far the next point of a stencil lies from each element of x.
+
+    `absolute` is a number or a vector beside x; where it is None, the step is `relative` to
+    max(1, |x|). A step of a ladder, from which a derivative is extrapolated, is a `part` of its
+    widest one, also where bounds cut that one.
+    """
+
+    absolute: Any
+    relative: float
+    part: float | None = None
+
+    def beside(self, x: Array, xp: Namespace) -> Any:
+        """Return the step of each element of the vector `x`, or one for all; of a ladder, all."""
+        if self.absolute is None:
+            return self.relative * xp.maximum(xp.abs(x), 1.0)
+        return self.absolute
+
+
+@dataclass(frozen=True)
 class Layout:
     """The j-th point of an element is `columns[j]`; f has the weight `weights[j]` there.
 
-    The weighted sum is to be divided by `distance`, to the power of the derivative.
+    The weighted sum is to be divided by `distance`, to the power of the derivative. The points lie
+    at multiples of `step`. The error of the quotient is a series in the powers `order`,
+    `order + gain`, `order + 2 gain`, ... of the step.
     """
 
     columns: list[Array]
     weights: list[Any]
-    at_x: Any
+    weight_of_x: Any
     distance: Any
+    step: Any
+    gain: Any
 
-    @property
-    def needs_x(self) -> bool:
-        """Whether f(x) has a weight."""
-        return not isinstance(self.at_x, float) or self.at_x != 0
-
-    def difference(self, values: list[Array], at_x: Array | None, xp: Namespace) -> Array:
+    def difference(self, values: list[Array], fx: Array | None, xp: Namespace) -> Array:
         """Return the weighted sum of the values of f at each point; the first axis is that of x."""
         total = None
         for weight, value in zip(self.weights, values, strict=True):
             total = _plus(total, weight, value, xp)
-        return total if at_x is None else _plus(total, self.at_x, at_x, xp)
+        return total if fx is None else _plus(total, self.weight_of_x, fx, xp)
 
 
 def _plus(total: Array | None, weight: Any, value: Array, xp: Namespace) -> Array:
@@ -61,33 +80,39 @@ def along_first(x: Array, ndim: int, xp: Namespace) -> Array:
 def lay_out(
     x: Array,
     of: Stencil,
-    h: Any,
-    relative: float,
+    step: Step,
     xp: Namespace,
     bounds: Bounds | None = None,
     together: bool = False,
 ) -> Layout:
     """Return the layout of a stencil at the vector `x`.
 
-    An explicit `h` is absolute; without one, each element has its `relative` step. Within bounds,
-    an element whose points would leave them has one-sided ones, on the side with more room; all
-    elements have, if one of them must and they move `together`.
+    Within bounds, an element whose points would leave them has one-sided ones, on the side with
+    more room; all elements have, if one of them must and they move `together`.
     """
-    step = relative * xp.maximum(xp.abs(x), 1.0) if h is None else h
-    if of.imaginary:
-        return Layout([x + 1j * step], [1.0], 0.0, step)
+    h = step.beside(x, xp)
     if bounds is not None:
-        return _within(x, of, step, xp, bounds, together)
-    if h is None and (of.derivative > 1 or len(of.offsets) > 2):
-        step = (x + step) - x  # that is a number by which x can be moved
-    columns = [_moved(x, offset, step) for offset in of.offsets]
+        return _within(x, of, h, step.part, xp, bounds, together)
+    if step.part is not None:
+        h = step.part * h
+    if of.imaginary:
+        return Layout([x + 1j * h], [1.0], 0.0, h, h, 2)
+    relative = step.absolute is None
+    if relative and (of.derivative > 1 or len(of.offsets) > 2):
+        h = (x + h) - x  # that is a number by which x can be moved
+    columns = [_moved(x, offset, h) for offset in of.offsets]
     if of.derivative > 1:
-        distance = step
-    elif h is not None:
+        distance = h
+    elif not relative:
         distance = of.span * h
     else:
         distance = columns[-1] - x if of.one_sided else columns[-2] - columns[-1]
-    return Layout(columns, list(of.weights), of.at_x, distance)
+    gain = 1 if of.one_sided else 2
+    return Layout(columns, list(of.weights), of.weight_of_x, distance, h, gain)
+
+
+# Two sides are better than one, on which the widest step could be no more than so many times wider.
+_NARROW = 8
 
 
 def _moved(x: Array, offset: int, step: Any) -> Array:
@@ -97,12 +122,19 @@ def _moved(x: Array, offset: int, step: Any) -> Array:
 
 
 def _within(
-    x: Array, of: Stencil, step: Any, xp: Namespace, bounds: Bounds, together: bool
+    x: Array,
+    of: Stencil,
+    step: Any,
+    part: float | None,
+    xp: Namespace,
+    bounds: Bounds,
+    together: bool,
 ) -> Layout:
     """Return a layout that has no point beyond the bounds.
 
     A step has a sign: points on the other side are those of the forward stencil with a negative
-    step. Where the side with more room is too small for the step, the step is cut.
+    step. Where the side with more room is too small for the step, the step is cut. All steps of a
+    ladder lie on the sides on which the widest does, which may be cut to keep two of them.
     """
     beside = stencil("forward", of.order, of.derivative)
     above, below = bounds.upper - x, x - bounds.lower
@@ -118,10 +150,14 @@ def _within(
         fits = xp.zeros_like(inside)
     else:
         way = xp.where(above >= below, 1 + 0 * x, -1 + 0 * x)
-        fits = xp.minimum(above, below) >= max(of.offsets) * step
+        least = step if part is None else xp.minimum(step, room / reach) / _NARROW
+        fits = xp.minimum(above, below) >= max(of.offsets) * least
     if together:
         fits = xp.broadcast_to(xp.all(fits), fits.shape)
     aside = way * xp.minimum(step, room / reach)
+    if part is not None:
+        step = part * xp.minimum(step, xp.minimum(above, below) / max(of.offsets))
+        aside = part * aside
     if of.derivative > 1:
         aside = (x + aside) - x
         step = (x + step) - x
@@ -132,12 +168,16 @@ def _within(
         moved = xp.where(fits, x + own * step, x + offset * aside)
         columns.append(xp.minimum(xp.maximum(moved, bounds.lower), bounds.upper))
         weights.append(_chosen(fits, weight, beside.weights[j], x, together, xp))
-    at_x = _chosen(fits, central.at_x, beside.at_x, x, together, xp)
+    weight_of_x = _chosen(fits, central.weight_of_x, beside.weight_of_x, x, together, xp)
     if of.derivative > 1:
-        return Layout(columns, weights, at_x, xp.where(fits, step, aside))
-    far = max(of.offsets)
-    spanned = (x + far * step) - (x - far * step)
-    return Layout(columns, weights, at_x, xp.where(fits, spanned, columns[-1] - x))
+        distance = xp.where(fits, step, aside)
+    else:
+        far = max(of.offsets)
+        spanned = (x + far * step) - (x - far * step)
+        distance = xp.where(fits, spanned, columns[-1] - x)
+    taken = xp.where(fits, step, xp.abs(aside))
+    gain = xp.where(fits, xp.full_like(x, 2.0), xp.full_like(x, 1.0))
+    return Layout(columns, weights, weight_of_x, distance, taken, gain)
 
 
 def _chosen(

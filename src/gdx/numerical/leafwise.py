@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -33,25 +34,40 @@ def leafwise(
     each = None if directions is None else iter(directions)
 
     def prepared(leaf: object, h: Any, ends: tuple[Any, Any]) -> Differences:
-        together = None if each is None else next(each)
-        return Differences(leaf, chosen.stencil, h, ends, chosen.evaluation, together)
+        return Differences(
+            leaf,
+            chosen.stencil,
+            h,
+            ends,
+            chosen.evaluation,
+            None if each is None else next(each),
+            expects_change=chosen.expects_change,
+            of_copy=chosen.of_copies,
+        )
 
     differences = chosen.at_leaves(prepared, x)
     if not is_tree(x):
-        return derivative_of_leaf(f, differences, chosen.f0, form, return_error)
+        fx = at_x(chosen.f0, differences.x, chosen.evaluation)
+        return derivative_of_leaf(f, differences, fx, form, return_error)
     start = starts(x, differences)
     parts: list[Derivative] = []
+    fx, evaluations = None, 0
 
     def at_leaf(_: object, of: Differences) -> None:
-        function = at_one_leaf(f, start, len(parts), chosen.evaluation.vectorized)
-        parts.append(derivative_of_leaf(function, of, chosen.f0, form, return_error))
+        nonlocal fx, evaluations
+        function = AtOneLeaf(f, start, len(parts), chosen.evaluation.vectorized)
+        if fx is None and chosen.f0 is not None:
+            fx = at_x(chosen.f0, of.x, chosen.evaluation)
+        elif fx is None and of.needs_x and not of.empty:
+            fx, evaluations = of.evaluation.at_x(function, of.x), 1
+        parts.append(derivative_of_leaf(function, of, fx, form, return_error))
 
     map_leaves(at_leaf, x, differences)
     return Derivative(
         _tree_of(parts, "value", x),
         _tree_of(parts, "error", x) if return_error else None,
-        sum(part.nfev for part in parts),
-        partial(_tree_of, parts, "step", x),
+        sum(part.nfev for part in parts) + evaluations,
+        _tree_of(parts, "step", x),
     )
 
 
@@ -61,26 +77,32 @@ def starts(x: Tree, differences: Tree) -> Tree:
 
     def own(_: object, of: Differences) -> Array:
         if of.in_place and overlaps(of.x, before):
-            of.x, of.shared = of.known.copied(of.x), False
+            of.x, of.at_callers = of.known.copied(of.x), False
         before.append(of.x)
         return of.x
 
     return map_leaves(own, x, differences)
 
 
-def at_one_leaf(f: Function, tree: Tree, place: int, vectorized: bool = False) -> Function:
-    """Return `f` as a function of one array of `tree`, the others staying as they are."""
-    if not vectorized:
-        return lambda leaf: f(with_leaf(tree, place, leaf))
+@dataclass(frozen=True)
+class AtOneLeaf:
+    """`f` as a function of one array of `tree`, the others staying as they are.
 
-    def of_stack(stack: Array) -> Any:
-        k = stack.shape[0]
-        stacks = map_leaves(
-            lambda leaf: namespace_of(leaf).broadcast_to(leaf, (k, *leaf.shape)), tree
-        )
-        return f(with_leaf(stacks, place, stack))
+    A class, since workers pickle it.
+    """
 
-    return of_stack
+    f: Function
+    tree: Tree
+    place: int
+    vectorized: bool = False
+
+    def __call__(self, leaf: Array) -> Any:
+        """Return f at the tree that has this leaf."""
+        tree = self.tree
+        if self.vectorized:
+            k = leaf.shape[0]
+            tree = map_leaves(lambda x: namespace_of(x).broadcast_to(x, (k, *x.shape)), tree)
+        return self.f(with_leaf(tree, self.place, leaf))
 
 
 def _tree_of(parts: list[Derivative], name: str, x: Tree) -> Tree:
@@ -89,30 +111,32 @@ def _tree_of(parts: list[Derivative], name: str, x: Tree) -> Tree:
 
 
 def derivative_of_leaf(
-    f: Function, of: Differences, f0: Any, form: Form, return_error: bool
+    f: Function, of: Differences, fx: Array | None, form: Form, return_error: bool
 ) -> Derivative:
-    """Return the derivative with respect to one array."""
-    x, xp = of.x, of.xp
+    """Return the derivative with respect to one array; `fx` is f(x), if it is known."""
     if of.empty:
-        zeros = form(_nothing(f, of), x)
-        return Derivative(zeros, zeros if return_error else None, 0, partial(xp.zeros_like, x))
-    known = at_x(f0, x, of.evaluation)
-    if return_error:
-        value, error, count = of.estimated(f, x, known)
-        widest = partial(of.step, x, of.levels()[0])
-        return Derivative(_formed(value, of, form), _formed(error, of, form), count, widest)
-    quotients = of.quotients(f, x, known)
-    value = _formed(quotients.value, of, form)
-    return Derivative(value, None, quotients.count, partial(of.step, x))
+        return _of_nothing(f, of, form, return_error)
+    count = 0
+    if fx is None and of.needs_x:
+        fx, count = of.evaluation.at_x(f, of.x), 1
+    result = of.derivative(
+        partial(of.quotients, f, of.x, fx), partial(_formed, of, form), return_error
+    )
+    return replace(result, nfev=result.nfev + count)
 
 
-def _nothing(f: Function, of: Differences) -> Array:
-    """Return the quotients where no element moves: zeros."""
-    shape = () if of.evaluation.of_numbers else of.evaluation.at_x(f, of.x).shape[1:]
-    return of.xp.zeros((math.prod(of.x.shape), *shape), dtype=of.x.dtype, device=device_of(of.x))
+def _of_nothing(f: Function, of: Differences, form: Form, return_error: bool) -> Derivative:
+    """Return the derivative where no element moves: zeros."""
+    x, xp = of.x, of.xp
+    shape, count = (), 0
+    if not of.evaluation.of_numbers:
+        shape, count = of.evaluation.at_x(f, x).shape[1:], 1
+    zeros = xp.zeros((math.prod(x.shape), *shape), dtype=x.dtype, device=device_of(x))
+    value = form(zeros, x)
+    return Derivative(value, value if return_error else None, count, xp.zeros_like(x))
 
 
-def _formed(value: Array, of: Differences, form: Form) -> Array:
+def _formed(of: Differences, form: Form, value: Array) -> Array:
     xp = namespace_of(value)
     if not is_complex(xp, value.dtype):
         value = cast(value, of.x.dtype, xp)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gdx.backends import (
     Array,
     Namespace,
+    cast,
     common_namespace,
     device_of,
+    is_complex,
     library,
     namespace_of,
     overlaps,
@@ -19,47 +22,75 @@ from gdx.backends import (
 from gdx.numerical.differences import Differences
 from gdx.numerical.evaluation import Function, check_unchanged
 from gdx.numerical.layout import Bounds
+from gdx.numerical.reactions import warn_vanished
 from gdx.numerical.result import Derivative
 from gdx.numerical.settings import Settings, bounds_beside
-from gdx.trees import Tree, leaves, map_leaves
+from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
 
 
-class Line:
-    """s ↦ f(x + s · scale · v), and how it is differentiated at s = 0.
+@dataclass(frozen=True)
+class Moved:
+    """s ↦ f(x + s · v), clipped to bounds; a class, since workers pickle it.
 
-    With `scaled`, the scale makes a step of s move no element by more than its own step would.
+    With `places`, f is evaluated at these very arrays, into which the point is written.
     """
 
-    def __init__(self, f: Function, x: Tree, v: Tree, chosen: Settings, scaled: bool) -> None:
-        self.f, self.in_place = f, False
-        detached = [library(namespace_of(leaf)).detached(leaf) for leaf in leaves(x)]
-        parts = iter(detached)
-        self.x = map_leaves(lambda _: next(parts), x)
-        xp: Namespace = common_namespace(*detached)
-        s = xp.zeros((), dtype=xp.result_type(*detached), device=device_of(detached[0]))
-        self.scale = _scale(self.x, v, s, xp) if scaled else xp.ones_like(s)
-        self.v = map_leaves(lambda leaf: leaf * xp.astype(self.scale, leaf.dtype), v)
-        self.bounds = chosen.at_leaves(
-            lambda leaf, _, ends: bounds_beside(ends[0], ends[1], leaf), self.x
-        )
-        self.differences = Differences(
-            s,
-            chosen.stencil,
-            chosen.h,
-            (None, None) if chosen.bounds is None else _range(self.x, self.v, self.bounds, s, xp),
-            chosen.evaluation,
-            expects_change=False,
-        )
+    f: Function
+    x: Tree
+    v: Tree
+    bounds: Tree
+    places: Tree = None
 
     def __call__(self, s: Array) -> Any:
         """Return f at the point, or at the stack of points, that belongs to s."""
         point = map_leaves(lambda x, v, ends: _moved(x, v, s, ends), self.x, self.v, self.bounds)
-        if not self.in_place:
+        if self.places is None:
             return self.f(point)
         map_leaves(_assign, self.places, point)
         value = self.f(self.places)
         map_leaves(check_unchanged, self.places, point)
         return value
+
+
+class Line:
+    """s ↦ f(x + s · scale · v), and how it is differentiated at s = 0.
+
+    The scale makes a step of s move no element by more than its own step would; where a step was
+    chosen, it is 1.
+    """
+
+    def __init__(self, f: Function, x: Tree, v: Tree, chosen: Settings) -> None:
+        self.f = f
+        detached = [library(namespace_of(leaf)).detached(leaf) for leaf in leaves(x)]
+        parts = iter(detached)
+        self.x = map_leaves(lambda _: next(parts), x)
+        xp: Namespace = common_namespace(*detached)
+        s = xp.zeros((), dtype=xp.result_type(*detached), device=device_of(detached[0]))
+        self.scale = _scale(self.x, v, s, xp) if chosen.h is None else xp.ones_like(s)
+        self.v = map_leaves(lambda leaf: leaf * xp.astype(self.scale, leaf.dtype), v)
+        self.bounds = chosen.at_leaves(
+            lambda leaf, _, ends: bounds_beside(ends[0], ends[1], leaf), self.x
+        )
+        ends = (None, None)
+        if chosen.bounds is not None:
+            ends = _range(self.x, self.v, self.bounds, s, xp)
+        self.differences = Differences(
+            s,
+            chosen.stencil,
+            chosen.h,
+            ends,
+            chosen.evaluation,
+            expects_change=False,
+            eps=coarsest_epsilon(self.x),
+        )
+
+    def check_moves(self, h: float) -> None:
+        """Warn if a step vanishes in an element of x; on the host, where looking is free."""
+        for x, v in zip(leaves(self.x), leaves(self.v), strict=True):
+            xp = namespace_of(x)
+            if library(xp).on_host(x) and bool(xp.any((v != 0) & (x + h * v == x))):
+                warn_vanished(h)
+                return
 
     def unscaled(self, result: Derivative) -> Derivative:
         """Return the derivative along v from the one along scale · v."""
@@ -67,25 +98,28 @@ class Line:
             _divided(result.value, self.scale),
             None if result.error is None else _divided(result.error, self.scale),
             result.nfev,
-            lambda: _divided(result.step, 1 / self.scale),
+            _divided(result.step, 1 / self.scale),
         )
 
     @contextmanager
-    def stepping_in_place(self) -> Iterator[None]:
-        """Evaluate f at the arrays of x themselves, moved, where all of them can be assigned."""
-        stacked = self.differences.evaluation.vectorized or self.differences.stencil.imaginary
+    def function(self) -> Iterator[Moved]:
+        """Give the function of s; in place, where all arrays of x can be assigned."""
+        moved = Moved(self.f, self.x, self.v, self.bounds)
+        if not self._is_in_place():
+            yield moved
+            return
+        original = map_leaves(lambda x: library(namespace_of(x)).copied(x), self.x)
+        try:
+            yield replace(moved, x=original, places=self.x)
+        finally:
+            map_leaves(_assign, self.x, original)
+
+    def _is_in_place(self) -> bool:
+        if not self.differences.evaluation.in_place or self.differences.stencil.imaginary:
+            return False
         arrays = leaves(self.x)
         apart = not any(overlaps(x, arrays[:i]) for i, x in enumerate(arrays))
-        if stacked or not apart or not all(library(namespace_of(x)).writable(x) for x in arrays):
-            yield
-            return
-        self.places = self.x
-        self.x = map_leaves(lambda x: library(namespace_of(x)).copied(x), self.places)
-        self.in_place = True
-        try:
-            yield
-        finally:
-            map_leaves(_assign, self.places, self.x)
+        return apart and all(library(namespace_of(x)).writable(x) for x in arrays)
 
 
 def _divided(value: Array, scale: Array) -> Array:
@@ -101,6 +135,8 @@ def _moved(x: Array, v: Array, s: Array, bounds: Bounds | None) -> Array:
     xp = namespace_of(x)
     s = xp.astype(s, xp.result_type(x, s))
     point = x + xp.reshape(s, s.shape + (1,) * x.ndim) * v
+    if not is_complex(xp, s.dtype):
+        point = cast(point, x.dtype, xp)
     if bounds is None:
         return point
     lower, upper = (xp.reshape(end, x.shape) for end in (bounds.lower, bounds.upper))
@@ -133,4 +169,7 @@ def _range(x: Tree, v: Tree, bounds: Tree, s: Array, xp: Namespace) -> tuple[Arr
         to_upper = (xp.reshape(ends.upper, a.shape) - a) / moves
         above.append(xp.where(b == 0, xp.inf, xp.maximum(to_lower, to_upper)))
         below.append(xp.where(b == 0, xp.inf, -xp.minimum(to_lower, to_upper)))
-    return -_smallest(below, s, xp), _smallest(above, s, xp)
+    lower, upper = -_smallest(below, s, xp), _smallest(above, s, xp)
+    if library(xp).on_host(s) and bool(lower == upper):
+        raise ValueError("bounds leave no room to move x along v, neither forward nor backward.")
+    return lower, upper

@@ -43,7 +43,7 @@ class Points:
     @property
     def point_bytes(self) -> int:
         """How much memory one point takes."""
-        return int(math.prod(self.x.shape) * getattr(self.x.dtype, "itemsize", 8))
+        return bytes_of(self.x)
 
     def all(self) -> Array:
         """Return all points, one column after the other, along a new first axis."""
@@ -114,6 +114,17 @@ class Points:
         for key in keys[1:]:
             moved = moved | (xp.expand_dims(key, axis=1) == labels)
         return moved
+
+
+def protected(x: Array) -> Array:
+    """Return an array that f cannot change, where the library can tell f so."""
+    read_only = library(namespace_of(x)).read_only
+    return x if read_only is None else read_only(x)
+
+
+def bytes_of(x: Array) -> int:
+    """Return how much memory the elements of `x` take."""
+    return int(math.prod(x.shape) * getattr(x.dtype, "itemsize", 8))
 
 
 def _filled(x: Array, rows: int, xp: Namespace) -> tuple[Array, Array]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gdx.backends import is_finite, library, namespace_of
 from gdx.caller import warn
-from gdx.trees import Tree, is_tree, map_leaves
+from gdx.trees import Tree, map_leaves
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,17 +24,15 @@ class Derivative:
         An estimate of its absolute error, of the same shape, if ``return_error=True``.
     nfev : int
         How many points f was evaluated at.
+    step : array or tree
+        How far from each element of x the next point lay, of the shape of x; with
+        ``return_error=True``, the widest of these steps.
     """
 
     value: Tree
     error: Tree | None
     nfev: int
-    _step: Callable[[], Tree] = field(repr=False)
-
-    @functools.cached_property
-    def step(self) -> Tree:
-        """The step of each element of x, of its shape; with ``return_error=True``, the widest."""
-        return self._step()
+    step: Tree
 
     @property
     def not_finite(self) -> Tree:
@@ -46,10 +42,7 @@ class Derivative:
 
 def answer(result: Derivative, return_error: bool, full_output: bool) -> Any:
     """Return as much of the result as the caller asked for."""
-    if is_tree(result.value):
-        map_leaves(warn_where_not_finite, result.value)
-    else:
-        warn_where_not_finite(result.value)
+    map_leaves(warn_where_not_finite, result.value)
     if full_output:
         return result
     return (result.value, result.error) if return_error else result.value
@@ -65,10 +58,10 @@ def warn_where_not_finite(value: Any) -> None:
     if not known.on_host(value) or is_finite(value):
         return
     finite = np.isfinite(known.to_numpy(value))
-    places = [tuple(map(int, place)) for place in zip(*(~finite).nonzero(), strict=True)]
+    places = [tuple(map(int, place)) for place in np.argwhere(~finite)]
     shown = ", ".join(map(str, places[:_SHOWN])) + ", ..." * (len(places) > _SHOWN)
     warn(
         f"f is not finite beside x: of the derivative, the element{'s' * (len(places) > 1)} "
-        f"{shown} {'are' if len(places) > 1 else 'is'} NaN or infinite, the rest is right.",
+        f"{shown} {'are' if len(places) > 1 else 'is'} NaN or infinite.",
         RuntimeWarning,
     )

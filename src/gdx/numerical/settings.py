@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +32,15 @@ class Settings:
     bounds: Any = None
     f0: Any = None
     evaluation: Evaluation = ONE_AT_A_TIME
+    of_copies: bool = False  # whether it is taken at copies of what the caller holds
+    expects_change: bool = True  # whether a user is to be warned if f has one value everywhere
 
     def at_leaves(self, function: Any, x: Tree) -> Tree:
         """Return `function(leaf, h, (lower, upper))` for each array of x."""
         if not is_tree(x):
             return function(x, self.h, _ends(self.bounds))
-        h = _for_each_leaf("h", self.h, x)
-        lower, upper = (_for_each_leaf("bounds", end, x) for end in _ends(self.bounds))
+        h = for_each_leaf("h", self.h, x)
+        lower, upper = (for_each_leaf("bounds", end, x) for end in _ends(self.bounds))
         return map_leaves(lambda leaf, h, *ends: function(leaf, h, ends), x, h, lower, upper)
 
 
@@ -69,10 +72,12 @@ def settings(
             raise ValueError("max_bytes is the size of a stack of points: write vectorized=True.")
     plain = not vectorized and workers is None and of_numbers
     evaluation = ONE_AT_A_TIME if plain else Evaluation(vectorized, max_bytes, workers, of_numbers)
+    if bounds is not None and all(end is None for end in _ends(bounds)):
+        bounds = None
     return Settings(stencil(method, order, derivative), h, bounds, f0, evaluation)
 
 
-def _for_each_leaf(name: str, given: Any, x: Tree) -> Tree:
+def for_each_leaf(name: str, given: Any, x: Tree) -> Tree:
     """Return what is given for each array of x; one number, or None, is for all of them."""
     if given is None or isinstance(given, int | float):
         return map_leaves(lambda _: given, x)
@@ -128,8 +133,11 @@ def _ends(bounds: Any) -> tuple[Any, Any]:
 
 def bounds_beside(lower: Any, upper: Any, x: Array) -> Bounds | None:
     """Return the bounds as vectors beside x, which must lie within them."""
-    if lower is None and upper is None:
-        return None
+    return None if lower is None and upper is None else ends_beside(lower, upper, x)
+
+
+def ends_beside(lower: Any, upper: Any, x: Array) -> Bounds:
+    """Return the same; where there is no bound, infinity stands for it."""
     xp = namespace_of(x)
     ends = Bounds(
         _vector("bounds", -xp.inf if lower is None else lower, x),
@@ -160,8 +168,10 @@ def at_x(given: Any, x: Array, evaluation: Evaluation) -> Array | None:
     if given is None:
         return None
     xp = namespace_of(x)
-    if not is_array(given) and not evaluation.of_numbers:
+    if not is_array(given):
         given = as_like(given, x, xp, "f0")
+    if evaluation.of_numbers and math.prod(given.shape) != 1:
+        raise ValueError(f"f0 must be one number, f(x); got the shape {tuple(given.shape)}.")
     value = evaluation.gathered([given], x)
     if type(value) is not type(x):
         value = xp.asarray(value, dtype=x.dtype, device=device_of(x))

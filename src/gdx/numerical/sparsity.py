@@ -88,6 +88,7 @@ def _checked(groups: Any, structure: np.ndarray) -> np.ndarray:
             f"the groups of sparsity must be {n} integers from 0 on, one for each column; "
             f"got {groups!r}."
         )
+    labels = np.unique(labels, return_inverse=True)[1]
     for label in np.unique(labels):
         shared = structure[:, labels == label].sum(axis=1) > 1
         if shared.any():

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from gdx.options import whole
+
 
 def weights_of(offsets: Sequence[int], derivative: int) -> list[Fraction]:
     """Return the weights w for which Σ w_j f(offset_j) is the derivative at 0, as exact as can be.
@@ -36,7 +38,7 @@ def weights_of(offsets: Sequence[int], derivative: int) -> list[Fraction]:
 
 @dataclass(frozen=True)
 class Stencil:
-    """A quotient (Σ weight_j f(x + offset_j h) + at_x f(x)) / (span h)^derivative.
+    """A quotient (Σ weight_j f(x + offset_j h) + weight_of_x f(x)) / (span h)^derivative.
 
     Its error falls like h^order. The span is the distance of the outermost points in steps, for a
     first derivative, so that the quotient can be divided by their distance as it came out of
@@ -45,7 +47,7 @@ class Stencil:
 
     offsets: tuple[int, ...]
     weights: tuple[float, ...]
-    at_x: float
+    weight_of_x: float
     derivative: int
     order: int
     span: int
@@ -113,19 +115,29 @@ class _Method:
     offsets: Callable[[int, int], list[int]]
     orders: tuple[int, ...]  # the first is the default
     derivatives: tuple[int, ...] = (1, 2)
+    imaginary: bool = False
 
 
 METHODS = {
     "central": _Method(_central, (2, 4, 6, 8)),
     "forward": _Method(_forward, (1, 2, 3, 4, 5, 6, 7, 8)),
     "backward": _Method(_backward, (1, 2, 3, 4, 5, 6, 7, 8)),
-    "complex": _Method(lambda order, derivative: [1], (2,), derivatives=(1,)),
+    "complex": _Method(_forward, (2,), derivatives=(1,), imaginary=True),
 }
 
 
-@functools.cache
 def stencil(method: str, order: int | None = None, derivative: int = 1) -> Stencil:
     """Return the stencil of a method, of its lowest order by default."""
+    try:
+        return _made(method, order, derivative)
+    except TypeError:  # what is no string and no number may have no hash
+        raise ValueError(
+            f"method must be a name and order an integer; got method={method!r}, order={order!r}."
+        ) from None
+
+
+@functools.lru_cache(maxsize=None, typed=True)
+def _made(method: str, order: int | None, derivative: int) -> Stencil:
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}.")
     kind = METHODS[method]
@@ -134,21 +146,20 @@ def stencil(method: str, order: int | None = None, derivative: int = 1) -> Stenc
             f"method={method!r} gives first derivatives only; for a second one, write "
             "method='central'."
         )
-    if order is None:
-        order = kind.orders[0]
+    order = kind.orders[0] if order is None else whole("order", order, 1)
     if order not in kind.orders:
         allowed = ", ".join(map(str, kind.orders))
         raise ValueError(f"order must be one of {allowed} for method={method!r}; got {order!r}.")
-    offsets = kind.offsets(order, derivative)
-    if method == "complex":
+    if kind.imaginary:
         return Stencil((1,), (1.0,), 0.0, 1, order, 1, imaginary=True)
-    at_x, *weights = weights_of([0, *offsets], derivative)
+    offsets = kind.offsets(order, derivative)
+    weight_of_x, *weights = weights_of([0, *offsets], derivative)
     span = max(0, *offsets) - min(0, *offsets) if derivative == 1 else 1
     sign = -1 if method == "backward" and derivative == 1 else 1
     return Stencil(
         tuple(offsets),
         tuple(float(sign * span * weight) for weight in weights),
-        float(sign * span * at_x),
+        float(sign * span * weight_of_x),
         derivative,
         order,
         sign * span,

@@ -7,9 +7,10 @@ import multiprocessing
 import os
 import pickle
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from numbers import Integral
 from typing import Any
 
 Task = Any
@@ -41,7 +42,7 @@ def check_workers(workers: Any) -> None:
 
 
 def _is_number(workers: Any) -> bool:
-    return isinstance(workers, int)
+    return isinstance(workers, Integral)
 
 
 def _finds_work(workers: Any) -> bool:
@@ -67,7 +68,8 @@ def run(
         return _by_executor(workers, functools.partial(function, shared), tasks)
     if _is_client(workers):
         return _by_client(workers, function, shared, tasks)
-    results = list(workers(functools.partial(function, shared), tasks))
+    results = workers(functools.partial(function, shared), tasks)
+    results = list(results) if isinstance(results, Iterable) else []
     if len(results) != len(tasks):
         raise ValueError(
             f"workers={workers!r} returned {len(results)} results for {len(tasks)} tasks; it must "

@@ -1,0 +1,100 @@
+"""Who is told that x did not move, or that f did not notice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gdx
+
+ALL = [
+    gdx.numerical_gradient,
+    gdx.numerical_jacobian,
+    gdx.numerical_hessian,
+    gdx.numerical_hessian_diagonal,
+]
+
+
+@pytest.mark.parametrize("derive", ALL)
+@pytest.mark.parametrize("return_error", [False, True])
+def test_f_that_does_not_react(derive, return_error):
+    with pytest.warns(RuntimeWarning, match="f did not react to x") as seen:
+        derive(lambda x: 3.0, np.ones(2), return_error=return_error)
+    assert [warning.filename for warning in seen] == [__file__]
+    assert "copies" not in str(seen[0].message)
+
+
+@pytest.mark.parametrize("derive", ALL)
+@pytest.mark.parametrize(
+    ("x", "options"),
+    [
+        ([1.0, 2.0], {}),
+        (np.asarray([1, 2]), {}),
+        (np.ones(2), {"vectorized": True}),
+        (np.ones(2), {"workers": map}),
+    ],
+)
+def test_f_that_is_evaluated_at_copies(derive, x, options):
+    """There, a function that reads the array elsewhere sees nothing."""
+
+    def f(x):
+        return np.ones(len(x)) if options.get("vectorized") else 1.0
+
+    with pytest.warns(RuntimeWarning, match=r"did not react.*evaluated at copies of x"):
+        derive(f, x, **options)
+
+
+def test_complex_numbers_and_trees_of_a_hessian_are_copies():
+    z = np.asarray([1j, 2.0])
+    with pytest.warns(RuntimeWarning, match="evaluated at copies"):
+        gdx.numerical_gradient(lambda ignored: np.sum(abs(z)), z)
+    x = {"W": np.ones(2)}
+    with pytest.warns(RuntimeWarning, match="evaluated at copies"):
+        gdx.numerical_hessian(lambda ignored: np.sum(x["W"] ** 2), x)
+
+
+@pytest.mark.parametrize("derive", ALL)
+@pytest.mark.parametrize("options", [{}, {"bounds": (0, 1e4)}, {"return_error": True}])
+def test_h_that_vanished(derive, options):
+    x = np.asarray([3000.0, 1.0], dtype=np.float32)
+    with pytest.warns(RuntimeWarning) as seen, np.errstate(all="ignore"):
+        derive(lambda x: np.sum(x**2), x, h=1e-4, **options)
+    first, *rest = (str(warning.message) for warning in seen)
+    assert first.startswith("h=0.0001 vanished in the rounding of x + h")
+    assert all("not finite" in message for message in rest)
+
+
+def test_h_that_vanished_along_a_direction():
+    x = np.asarray([3000.0, 1.0], dtype=np.float32)
+    f = lambda x: np.sum(x**2)  # noqa: E731
+    with pytest.warns(RuntimeWarning, match=r"h=0.0001 vanished"):
+        gdx.numerical_jvp(f, x, np.ones(2), h=1e-4)
+    gdx.numerical_jvp(f, x, np.asarray([0.0, 1.0]), h=1e-4)
+
+
+def test_bounds_that_leave_no_room_for_a_step():
+    x = np.ones(1)
+    with pytest.warns(RuntimeWarning) as seen, np.errstate(all="ignore"):
+        gdx.numerical_gradient(lambda x: x[0] ** 2, x, bounds=(1, np.nextafter(1, 2)))
+    assert str(seen[0].message).startswith("bounds leave so little room")
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_a_complex_function_has_no_complex_step(vectorized):
+    """Its imaginary part is not that of the step."""
+    for derive in (gdx.numerical_gradient, gdx.numerical_jacobian):
+        with pytest.raises(TypeError, match=r"f returned complex numbers at a real x.*central"):
+            derive(
+                lambda x: 1j * np.sum(x, axis=-1),
+                np.ones(3),
+                method="complex",
+                vectorized=vectorized,
+            )
+
+
+def test_a_zero_of_f_is_no_reason_to_doubt_the_complex_step():
+    result = gdx.numerical_gradient(
+        lambda x: 1e20 * np.sin(x[0]), np.zeros(1), method="complex", full_output=True
+    )
+    np.testing.assert_allclose(result.value, 1e20)
+    assert result.nfev == 2
