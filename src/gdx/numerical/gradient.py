@@ -9,7 +9,7 @@ from typing import Any
 from gdx.backends import Array, ComplexError
 from gdx.numerical.complex_parts import of_parts
 from gdx.numerical.differences import Differences
-from gdx.numerical.evaluation import Function
+from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation, Function
 from gdx.numerical.leafwise import AtOneLeaf, leafwise, shape_of_x, starts
 from gdx.numerical.result import answer, warn_where_not_finite
 from gdx.numerical.settings import settings
@@ -46,20 +46,22 @@ def numerical_gradient(
         Where the gradient is taken; of any shape and real or complex dtype. Numbers and lists of
         numbers become an array of the current backend, integers become the default float.
     h : float or array, optional
-        An absolute step, in the units of `x`, one for all elements or one for each. By default
-        each element has a step of its own, with which the outermost point is max(1, \|x_i\|) times
-        eps^(1/(order+1)) away, where eps is that of the dtype of x or of f(x), whichever is
-        coarser. The quotient divides by the distance of the points as they came out of rounding.
+        An absolute step, in the units of `x`, one for all elements or one for each; the quotient
+        divides by 2h. By default each element has a step of its own, max(1, \|x_i\|) times
+        eps^(1/(order+1)), where eps is that of the dtype of x or of f(x), whichever is coarser
+        (of orders above 2, divided by the number of points; of the complex step, eps²); the
+        quotient divides by the distance of the points as they came out of rounding.
     method : {"central", "forward", "backward", "complex"}
         Central differences need `order` evaluations an element; the one-sided ones need as many,
         and one more for f(x). The complex step, Im f(x + ih e_i) / h, needs one, and is exact to
         rounding for an `f` that is analytic and takes complex arrays.
     order : int, optional
         The error falls like h^order: 2, 4, 6 or 8 for central differences (default 2), 1 to 8 for
-        one-sided ones (default 1).
+        one-sided ones (default 1). Wide stencils need an f that is smooth over 0.1 max(1, \|x_i\|).
     bounds : (lower, upper) or object with lb and ub, optional
         Numbers or arrays of the shape of x, beyond which `f` is not evaluated: near them the points
-        lie on the side with more room. None is no bound.
+        lie on the side with more room, and the step is cut to it. None is no bound. f(x) is
+        evaluated, too.
     f0 : number, optional
         f(x), where it is known; it saves the one evaluation there.
     vectorized : bool
@@ -72,8 +74,10 @@ def numerical_gradient(
         Who evaluates `f`: so many processes (-1: one for each core), or what is given. `f` must
         then use its argument.
     return_error : bool
-        Return (gradient, error), where `gradient` is extrapolated from up to 12 steps, each half as
-        wide as the one before, and `error` estimates its absolute error in each element.
+        Return (gradient, error), where `gradient` is extrapolated from up to 17 steps, each half as
+        wide as the one before, and `error` estimates its absolute error in each element. The widest
+        step is `h`, by default max(1, \|x_i\|) / 4: where `f` must not be evaluated so far away,
+        give bounds.
     full_output : bool
         Return a `Derivative`: value, error, step, nfev, not_finite.
 
@@ -109,8 +113,8 @@ def numerical_gradient(
     `f` must use its argument.
 
     The error is estimated by the table of Richardson; where f is smooth, 95 of 100 errors are
-    below 10 times the estimate. On a device no value is read back. On a Dask array the gradient
-    stays lazy.
+    below 10 times the estimate, unless f varies over less than 1e-4 max(1, \|x_i\|), which no step
+    sees. On a device no value is read back. On a Dask array the gradient stays lazy.
 
     References
     ----------
@@ -134,10 +138,10 @@ def numerical_gradient(
     >>> bool((abs(gradient - [6, 8]) <= 10 * error).all())
     True
     """
-    plain = not (vectorized or return_error or full_output)
+    plain = not (return_error or full_output) and isinstance(vectorized, bool)
     if plain and bounds is None and f0 is None and workers is None and max_bytes is None:
         try:
-            return _plain_gradient(f, x, h, method, order)
+            return _plain_gradient(f, x, h, method, order, _PLAIN[vectorized])
         except ComplexError:
             pass
     chosen = settings(1, method, order, h, bounds, f0, vectorized, max_bytes, workers)
@@ -146,17 +150,27 @@ def numerical_gradient(
     )
 
 
+_PLAIN = {False: ONE_AT_A_TIME, True: Evaluation(vectorized=True)}
+
+
 def _plain_gradient(
-    f: Callable[[Tree], Any], x: Tree, h: Any, method: str, order: int | None
+    f: Callable[[Tree], Any],
+    x: Tree,
+    h: Any,
+    method: str,
+    order: int | None,
+    evaluation: Evaluation,
 ) -> Tree:
     """Return the gradient with the options that cost nothing to look at."""
     of = stencil(method, order)
     if isinstance(x, dict | list | tuple):
         chosen = settings(1, method, order, h)
-        differences = chosen.at_leaves(lambda leaf, h, _: Differences(leaf, of, h), x)
+        differences = chosen.at_leaves(
+            lambda leaf, h, _: Differences(leaf, of, h, evaluation=evaluation), x
+        )
         start = starts(x, differences)
     else:
-        differences = Differences(x, of, h)
+        differences = Differences(x, of, h, evaluation=evaluation)
         start = differences.x
     gradient, _ = gradient_at(f, start, differences)
     if not isinstance(differences, Differences):
@@ -178,7 +192,8 @@ def gradient_at(f: Function, x: Tree, differences: Tree) -> tuple[Tree, int]:
 
     def at_leaf(leaf: Array, of_leaf: Differences) -> Array:
         nonlocal evaluations
-        gradient, count = of_leaf.gradient(AtOneLeaf(f, x, next(places)), leaf)
+        function = AtOneLeaf(f, x, next(places), of_leaf.evaluation.vectorized)
+        gradient, count = of_leaf.gradient(function, leaf)
         evaluations += count
         return gradient
 
@@ -207,8 +222,8 @@ def numerical_hessian_diagonal(
     Parameters
     ----------
     f, x, h, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
-        As for `numerical_gradient`; `x` is real. By default the outermost point is
-        max(1, \|x_i\|) times eps^(1/(order+2)) away.
+        As for `numerical_gradient`; `x` is real. The default step is max(1, \|x_i\|)
+        times eps^(1/(order+2)), of orders above 2 divided by the number of points.
     method : {"central", "forward", "backward"}
         Where the points lie.
     order : int, optional

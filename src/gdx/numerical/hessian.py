@@ -36,7 +36,7 @@ def numerical_hessian(
     return_error: bool = False,
     full_output: bool = False,
 ) -> Any:
-    r"""Hessian of a scalar function by finite differences: n² + n + 1 evaluations.
+    r"""Hessian of a scalar function by finite differences: by default n² + n + 1 evaluations.
 
     The second derivative along e_i h_i + e_j h_j holds H_ij twice, beside H_ii and H_jj:
 
@@ -46,8 +46,9 @@ def numerical_hessian(
     Parameters
     ----------
     f, x, h, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
-        As for `numerical_gradient`; `x` is real. By default the outermost point is
-        max(1, \|x_i\|) times eps^(1/(order+2)) away. Near a bound all points lie on one side of x.
+        As for `numerical_gradient`; `x` is real. The default step is max(1, \|x_i\|) times
+        eps^(1/(order+2)), of orders above 2 divided by the number of points. Near a bound all
+        points lie on one side of x.
     method : {"central", "forward", "backward"}
         Where the points lie.
     order : int, optional

@@ -122,7 +122,7 @@ def derivative_of_leaf(
     result = of.derivative(
         partial(of.quotients, f, of.x, fx), partial(_formed, of, form), return_error
     )
-    return replace(result, nfev=result.nfev + count)
+    return replace(result, nfev=result.nfev + count) if count else result
 
 
 def _of_nothing(f: Function, of: Differences, form: Form, return_error: bool) -> Derivative:

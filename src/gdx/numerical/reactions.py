@@ -49,6 +49,8 @@ def alike(values: list[Array]) -> bool:
 
 def plainly_differ(one: Array, other: Array) -> bool:
     """Tell at little cost that a value of f differs from another, or that there is none."""
+    if one.ndim == 1:
+        return bool(one[0] != other[-1])
     different = one[0, ...] != other[-1, ...]
     return 0 in different.shape or bool(different.ndim == 0 and different)
 

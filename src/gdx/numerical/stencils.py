@@ -88,13 +88,14 @@ class Stencil:
     def relative_step(self, eps: float) -> float:
         """Return the step that balances truncation, h^order, against rounding, eps / h^derivative.
 
-        So far away lies the outermost point. The complex step has no difference that could be
-        rounded: any small one is exact.
+        Where there are more than two points, or two on one side, it is divided by their number, so
+        that features of f which a stencil of second order sees are not stepped over. The complex
+        step has no difference that could be rounded: any small one is exact.
         """
         if self.imaginary:
             return eps**2
-        reach = max(map(abs, self.offsets))
-        return float(eps ** (1 / (self.order + self.derivative)) / reach)
+        points = 1 if self.offsets == (1, -1) else len(self.offsets)
+        return float(eps ** (1 / (self.order + self.derivative)) / points)
 
 
 def _central(order: int, derivative: int) -> list[int]:
