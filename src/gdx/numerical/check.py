@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gdx.backends import (
-    Array,
-    device_of,
-    floating,
-    is_array,
-    library,
-    namespace_of,
-    to_numpy,
-)
+from gdx.backends import Array, floating, library, namespace_of
 from gdx.numerical.evaluation import Function, check_unchanged, gathered
 from gdx.numerical.given import as_gradient
 from gdx.numerical.jacobian import directional
 from gdx.numerical.leafwise import leafwise, shape_of_x
 from gdx.numerical.line import Line
+from gdx.numerical.noise import noise_of
 from gdx.numerical.points import Directions
 from gdx.numerical.settings import settings
+from gdx.numerical.slopes import Finding, second_look
 from gdx.numerical.suspects import Evidence, suspected_cause
+from gdx.numerical.vector import Vector, number, split, tree_of, unit
 from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
 
 # So many elements are compared one by one; of more, as many chosen at random.
@@ -43,8 +39,8 @@ class GradientCheck:
     message : str
         What was found, and what to do next.
     cause : str or None
-        What is suspected: "sign", "factor", "transpose", "order", "missing term", "some elements",
-        "not finite", "kink", "rounding" or "random".
+        What is suspected: "sign", "factor", "zero", "transpose", "order", "missing term", "some
+        elements", "not finite", "kink", "rounding" or "random".
     worst : tuple
         The element that fits worst: its index, after the keys that lead to its array in a tree.
     given, numerical, error : float
@@ -84,9 +80,11 @@ def check_gradient(
 
         5 · error_i + √eps · \|∂f/∂x_i\| + 10 · eps · max_j \|∂f/∂x_j\|,
 
-    where eps is that of the dtype of x. Along random directions v the remainder
-    \|f(x + hv) - f(x) - h⟨g, v⟩\| must fall like h². An element at a kink, as that of abs or relu
-    at 0, is right if it lies between the slopes on either side.
+    where eps is that of the dtype of x or of the gradient, whichever is coarser, and if a step as
+    small as the noise of f allows finds the same. An element at a kink, as that of abs or relu at
+    0, is right if it lies between the slopes on either side. How the remainder
+    \|f(x + hv) - f(x) - h⟨g, v⟩\| falls along random directions v is reported, like h² where g is
+    right; of more than 1000 elements, the slopes along these directions must be right, too.
 
     Parameters
     ----------
@@ -119,14 +117,16 @@ def check_gradient(
     -----
     "Inconclusive" is the verdict where nothing can be told: f is random or not finite at x, or its
     rounding is as large as its slope, as with float16 values of a large function. Numbers are read
-    from the device, `f` is evaluated 24 times for each element compared, and an `x` that can be
-    assigned is stepped in place, as by `numerical_gradient`.
+    from the device, `f` is evaluated 34 times for each element compared (18 times in float32), and
+    an `x` that can be assigned is stepped in place, as by `numerical_gradient`.
 
     References
     ----------
     E. Hairer, C. Lubich and G. Wanner (2006), Geometric Numerical Integration, 2nd ed.: orders of
-    remainders, as a test. C. J. F. Ridders (1982), Advances in Engineering Software 4, 75-76: the
-    error.
+    remainders, as a test.
+    J. J. Moré and S. M. Wild (2011), Estimating computational noise, SIAM Journal on Scientific
+    Computing 33, 1292-1314: the noise of f.
+    C. J. F. Ridders (1982), Advances in Engineering Software 4, 75-76: the error.
 
     Examples
     --------
@@ -149,13 +149,15 @@ def _checked(f: Function, point: Tree, grad: Any, rng: np.random.Generator) -> G
     if not any(math.prod(leaf.shape) for leaf in leaves(point)):
         raise ValueError("x must hold at least one element; there is no derivative to compare.")
     first, second = _evaluated(f, point), _evaluated(f, point)
-    given = _Vector(as_gradient(point, _gradient(f, point, grad)))
+    gradient = _gradient(f, point, grad)
+    given = Vector(as_gradient(point, gradient))
     if not math.isfinite(first):
         return _inconclusive(_NOT_FINITE.format(f=first), "not finite", given)
     if first != second:
         message = _RANDOM.format(first=first, second=second)
         return _inconclusive(message, "random", given)
-    return _compared(f, point, given, first, rng)
+    eps = max(coarsest_epsilon(point), coarsest_epsilon(gradient))
+    return _compared(f, point, given, first, eps, rng)
 
 
 def _array(leaf: object) -> Array:
@@ -172,7 +174,7 @@ def _evaluated(f: Function, x: Tree) -> float:
     except ValueError:
         map_leaves(_put_back, x, before)
         raise
-    return _number(gathered([value], leaves(x)[0], namespace_of(leaves(x)[0])))
+    return number(gathered([value], leaves(x)[0], namespace_of(leaves(x)[0])))
 
 
 def _put_back(x: Array, before: Array) -> None:
@@ -193,80 +195,67 @@ def _gradient(f: Function, x: Tree, grad: Any) -> Tree:
     return known.gradient(f, x)
 
 
-class _Vector:
-    """The numbers of a tree on the host, one after the other, in float64."""
-
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
-        self.arrays = [np.asarray(to_numpy(leaf), dtype=np.float64) for leaf in leaves(tree)]
-        self.numbers = np.concatenate([array.reshape(-1) for array in self.arrays])
-
-    def place(self, i: int) -> tuple[Any, ...]:
-        """Return the index of the i-th number, after the keys of its array."""
-        for keys, array in zip(_paths(self.tree), self.arrays, strict=True):
-            if i < array.size:
-                return (*keys, *map(int, np.unravel_index(i, array.shape)))
-            i -= array.size
-        raise IndexError(i)
-
-
-def _paths(tree: Tree) -> list[tuple[Any, ...]]:
-    if is_array(tree):
-        return [()]
-    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
-    return [(key, *rest) for key, item in items for rest in _paths(item)]
-
-
 def _compared(
-    f: Function, x: Tree, given: _Vector, value: float, rng: np.random.Generator
+    f: Function, x: Tree, given: Vector, value: float, eps: float, rng: np.random.Generator
 ) -> GradientCheck:
-    eps = coarsest_epsilon(x)
     n = len(given.numbers)
-    chosen = np.arange(n) if n <= _MOST else _sampled([a.size for a in given.arrays], rng)
+    chosen = np.arange(n) if n <= _MOST else _sampled(given.sizes, rng)
+    directions = [tree_of(rng.standard_normal(n), x) for _ in range(_DIRECTIONS)]
+    with _along(f, x, directions[0]) as (along, _):
+        noise = max(noise_of(along, eps), eps * abs(value))
     own = given.numbers[chosen]
-    right, errors = _differences(f, x, chosen, n)
+    right, errors = _differences(f, x, chosen, n, noise)
     known = np.isfinite(right) & np.isfinite(errors)
     largest = abs(right[known]).max(initial=0.0)
     allowed = 5 * errors + math.sqrt(eps) * abs(right) + 10 * eps * largest
     off = abs(own - right)
-    wrong = known & ~(off <= allowed)
-    kinks = _at_kinks(f, x, chosen, own, right, wrong, eps, value)
-    wrong &= ~kinks
-    order, apart = _along_directions(f, x, given, value, eps, rng)
+    findings = {
+        int(k): _looked_again(f, x, int(chosen[k]), own[k], off[k], noise, eps, value)
+        for k in np.nonzero(known & ~(off <= allowed))[0]
+    }
+    wrong, kinks, right_after_all, unclear = (
+        np.asarray([findings.get(k) is finding for k in range(len(chosen))])
+        for finding in (Finding.WRONG, Finding.KINK, Finding.RIGHT, Finding.UNCLEAR)
+    )
+    unclear |= ~known & ~np.isfinite(own)
+    order, apart = _along_directions(f, x, given, value, directions, noise, eps)
     share = np.where(known, off / np.maximum(allowed, np.finfo(float).tiny), -1.0)
-    share[kinks] = -1.0
+    share[kinks | right_after_all] = -1.0
     i = int(np.argmax(np.where(np.isnan(share), np.inf, share)))
+    worst = given.place(int(chosen[i]))
     found = partial(
         GradientCheck,
-        worst=given.place(int(chosen[i])),
+        worst=worst,
         given=float(own[i]),
         numerical=float(right[i]),
         error=float(errors[i]),
         remainder_order=order,
     )
     of = f"{int(known.sum())} elements" + (f", chosen among {n}" if n > _MOST else "")
+    where = _WORST.format(place=worst, own=own[i], right=right[i], error=errors[i])
     if wrong.any():
+        fine = known & ~(kinks | right_after_all | unclear)
         evidence = Evidence(
-            own[known],
-            right[known],
-            _Vector(x).numbers[chosen][known],
+            own[fine],
+            right[fine],
+            Vector(x).numbers[chosen][fine],
+            allowed[fine],
             _matrices(given, right) if n <= _MOST else [],
         )
         cause, sentence = suspected_cause(evidence)
-        where = _WORST.format(
-            place=given.place(int(chosen[i])), own=own[i], right=right[i], error=errors[i]
-        )
-        message = f"{int(wrong.sum())} of {of} are wrong. {sentence} {where}"
-        return found("wrong", message, cause)
+        return found("wrong", f"{int(wrong.sum())} of {of} are wrong. {sentence} {where}", cause)
     if not known.any():
         return found("inconclusive", _NOWHERE, "not finite")
+    if unclear.any():
+        cause = "rounding" if known[unclear].all() else "not finite"
+        return found("inconclusive", _UNCLEAR.format(count=int(unclear.sum()), where=where), cause)
     scale = max(largest, abs(own[known]).max())
-    blind = allowed > max(scale, eps ** (2 / 3) * (abs(value) or 1.0))
-    if blind[known].all():
+    blind = allowed[known].min() > scale
+    if blind and abs(own[known]).max() > _NOTHING * eps * abs(value):
         return found("inconclusive", _ROUNDING, "rounding")
     if apart and n > _MOST:
         return found("wrong", _APART.format(of=of), "some elements")
-    tolerance = allowed[known].max() / scale if scale else 0.0
+    tolerance = allowed[known].max() / scale if scale and not blind else 0.0
     message = f"{of} agree with finite differences, to {tolerance:.1g} of the largest."
     if kinks.any():
         message += _KINKS.format(count=int(kinks.sum()))
@@ -274,6 +263,26 @@ def _compared(
         message += _UNKNOWN.format(count=int((~known).sum()))
     return found("correct", message, "kink" if kinks.any() else None)
 
+
+def _looked_again(
+    f: Function,
+    x: Tree,
+    i: int,
+    own: float,
+    off: float,
+    noise: float,
+    eps: float,
+    value: float,
+) -> Finding:
+    """Return the finding of a second look at the i-th element of the gradient."""
+    if not math.isfinite(own):
+        return Finding.WRONG
+    with _along(f, x, unit(x, i)) as (along, scale):
+        return second_look(along, own * scale, off * scale, noise, eps, value)
+
+
+# A gradient that is as small as this share of a rounding of f counts as zero.
+_NOTHING = 0.01
 
 _NOT_FINITE = "f(x) is {f}; choose an x where f is finite."
 _RANDOM = (
@@ -284,6 +293,10 @@ _NOWHERE = "f is not finite beside x: nothing can be compared."
 _ROUNDING = (
     "the rounding of f is as large as its slopes: nothing can be told. Check it with x in float64, "
     "or with a smaller f, such as a mean in place of a sum."
+)
+_UNCLEAR = (
+    "in {count}, the gradient differs from what wide steps see, and the rounding of f hides what "
+    "narrow ones would. {where} Check it with x in float64."
 )
 _APART = (
     "{of} are right, but the slopes along random directions are not: among the elements that were "
@@ -297,7 +310,7 @@ _UNKNOWN = " In {count}, f is not finite beside x, and nothing is known."
 _WORST = "Worst: element {place} is {own:.8g}; the difference is {right:.8g} ± {error:.1g}."
 
 
-def _inconclusive(message: str, cause: str, given: _Vector) -> GradientCheck:
+def _inconclusive(message: str, cause: str, given: Vector) -> GradientCheck:
     """Return that nothing could be compared."""
     own, nan = float(given.numbers[0]), math.nan
     return GradientCheck("inconclusive", message, cause, given.place(0), own, nan, nan, nan)
@@ -315,60 +328,34 @@ def _sampled(sizes: list[int], rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def _differences(f: Function, x: Tree, chosen: np.ndarray, n: int) -> tuple[Any, Any]:
+def _differences(f: Function, x: Tree, chosen: np.ndarray, n: int, noise: float) -> tuple[Any, Any]:
     """Return the numerical gradient in the chosen elements, and its error."""
     directions = None if len(chosen) == n else _only(chosen, x)
-    central = replace(settings(1, "central", None), expects_change=False)
+    central = replace(settings(1, "central", None), expects_change=False, noise=noise)
     result = leafwise(f, x, central, shape_of_x, True, directions)
-    return _Vector(result.value).numbers[chosen], _Vector(result.error).numbers[chosen]
+    return Vector(result.value).numbers[chosen], Vector(result.error).numbers[chosen]
 
 
 def _only(chosen: np.ndarray, x: Tree) -> list[Directions]:
     """Return directions in which the chosen elements move, each by itself."""
-    sizes = [math.prod(leaf.shape) for leaf in leaves(x)]
-    moved = np.zeros(sum(sizes), dtype=bool)
+    moved = np.zeros(sum(math.prod(leaf.shape) for leaf in leaves(x)), dtype=bool)
     moved[chosen] = True
-    parts = np.split(moved, np.cumsum(sizes)[:-1])
     return [
         Directions(np.where(part, np.cumsum(part) - 1, -1), (np.arange(part.sum()),))
-        for part in parts
+        for part in split(moved, x)
     ]
 
 
-def _number(value: Any) -> float:
-    return float(np.reshape(to_numpy(value), ()))
+@contextmanager
+def _along(f: Function, x: Tree, v: Tree) -> Iterator[tuple[Callable[[float], float], float]]:
+    """Give f(x + s · scale · v) as a function of the number s, and the scale.
 
-
-def _at_kinks(
-    f: Function,
-    x: Tree,
-    chosen: np.ndarray,
-    own: np.ndarray,
-    right: np.ndarray,
-    wrong: np.ndarray,
-    eps: float,
-    value: float,
-) -> np.ndarray:
-    """Tell which of the elements that seem wrong lie between the slopes on both sides of a kink."""
-    kinks = np.zeros_like(wrong)
-    for k in np.nonzero(wrong)[0]:
-        unit = _unit(x, int(chosen[k]))
-        kinks[k] = _is_between(f, x, unit, float(own[k]), float(right[k]), eps, value)
-    return kinks
-
-
-def _is_between(
-    f: Function, x: Tree, v: Tree, own: float, right: float, eps: float, value: float
-) -> bool:
-    """Tell whether a slope lies between those on both sides of a kink, where another is right."""
-    slopes, h = [], math.sqrt(eps)
-    for side in ("forward", "backward"):
-        one_sided = directional(f, x, v, settings(1, side, None, of_numbers=False))
-        slopes.append(_number(one_sided.value))
-        h = min(h, _number(one_sided.step))
-    rounding = 10 * eps * abs(value) / h + 10 * math.sqrt(eps) * max(map(abs, slopes))
-    inside = min(slopes) - rounding <= own <= max(slopes) + rounding
-    return inside and max(abs(right - slope) for slope in slopes) > rounding
+    The scale makes s relative to max(1, |x|).
+    """
+    line = Line(f, x, v, settings(1, "central", None, of_numbers=False))
+    s = line.differences.x
+    with line.function() as moved:
+        yield lambda step: number(moved(s + float(step))), number(line.scale)
 
 
 _DIRECTIONS = 3
@@ -376,35 +363,46 @@ _LEVELS = 6
 
 
 def _along_directions(
-    f: Function, x: Tree, given: _Vector, value: float, eps: float, rng: np.random.Generator
+    f: Function,
+    x: Tree,
+    given: Vector,
+    value: float,
+    directions: list[Tree],
+    noise: float,
+    eps: float,
 ) -> tuple[float, bool]:
-    """Return the order of the remainder, and whether a slope is not that of the gradient."""
+    """Return the order of the remainder, and whether a slope is not that of the gradient.
+
+    Whether one is, matters only where not all elements are compared.
+    """
     orders, apart = [], []
-    central = settings(1, "central", None, of_numbers=False)
-    for _ in range(_DIRECTIONS):
-        numbers = rng.standard_normal(len(given.numbers))
-        v = _direction(x, numbers)
-        slope = float(given.numbers @ _Vector(v).numbers)
-        line = Line(f, x, v, central)
-        with line.function() as moved:
-            s, along = line.differences.x, slope * _number(line.scale)
-            orders.append(_remainder_order(moved, s, along, value, eps))
-        known = directional(f, x, v, central, True)
-        off, error = abs(slope - _number(known.value)), _number(known.error)
-        size = float(abs(given.numbers) @ abs(numbers))
-        differs = off > 5 * error + math.sqrt(eps) * size
-        apart.append(differs and not _is_between(f, x, v, slope, _number(known.value), eps, value))
+    central = replace(settings(1, "central", None, of_numbers=False), noise=noise)
+    for v in directions:
+        moves = given.numbers * Vector(v).numbers
+        slope = float(moves.sum())
+        with _along(f, x, v) as (along, scale):
+            orders.append(_remainder_order(along, slope * scale, value, noise, eps))
+        if len(moves) > _MOST:
+            known = directional(f, x, v, central, True)
+            off = abs(slope - number(known.value))
+            allowed = 5 * number(known.error) + math.sqrt(eps) * float(np.linalg.norm(moves))
+            if off > allowed:
+                with _along(f, x, v) as (along, scale):
+                    finding = second_look(along, slope * scale, off * scale, noise, eps, value)
+            apart.append(off > allowed and finding is Finding.WRONG)
     measured = [order for order in orders if not math.isnan(order)]
-    return (float(np.median(measured)) if measured else math.nan), all(apart)
+    return (float(np.median(measured)) if measured else math.nan), bool(apart) and all(apart)
 
 
-def _remainder_order(f: Function, s: Array, slope: float, value: float, eps: float) -> float:
+def _remainder_order(
+    f: Callable[[float], float], slope: float, value: float, noise: float, eps: float
+) -> float:
     """Return the exponent p of f(x + hv) - f(x) - h · slope ~ h^p; NaN where it is rounding."""
     points = []
     for level in range(_LEVELS):
         h = eps**0.25 / 2**level
-        remainder = abs(_number(f(s + h)) - value - h * slope)
-        if remainder > 100 * eps * max(abs(value), abs(h * slope)):
+        remainder = abs(f(h) - value - h * slope)
+        if remainder > 100 * max(noise, eps * abs(h * slope)):
             points.append((math.log(h), math.log(remainder)))
     if len(points) < 3:
         return math.nan
@@ -412,27 +410,7 @@ def _remainder_order(f: Function, s: Array, slope: float, value: float, eps: flo
     return float(np.polyfit(steps, remainders, 1)[0])
 
 
-def _matrices(given: _Vector, right: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _matrices(given: Vector, right: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the arrays of two dimensions, as given and as they should be."""
-    ends = np.cumsum([array.size for array in given.arrays])
-    pairs = zip(given.arrays, np.split(right, ends[:-1]), strict=True)
+    pairs = zip(given.arrays, split(right, given.tree), strict=True)
     return [(own, true.reshape(own.shape)) for own, true in pairs if own.ndim == 2]
-
-
-def _direction(x: Tree, numbers: np.ndarray) -> Tree:
-    """Return numbers on the host as a tree of the structure of x, beside it."""
-    arrays = leaves(x)
-    ends = np.cumsum([math.prod(leaf.shape) for leaf in arrays])
-    parts = iter(np.split(numbers, ends[:-1]))
-
-    def beside(leaf: Array) -> Array:
-        host = next(parts).reshape(leaf.shape)
-        return namespace_of(leaf).asarray(host, dtype=leaf.dtype, device=device_of(leaf))
-
-    return map_leaves(beside, x)
-
-
-def _unit(x: Tree, i: int) -> Tree:
-    numbers = np.zeros(sum(math.prod(leaf.shape) for leaf in leaves(x)))
-    numbers[i] = 1
-    return _direction(x, numbers)

@@ -75,6 +75,8 @@ class Differences:
         Whether `given` is a copy of what the caller holds.
     eps : float
         The epsilon of what the elements are rounded to, where that is coarser than their dtype.
+    noise : float
+        By how much the values of f are known to be off, at least.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Differences:
         expects_change: bool = True,
         of_copy: bool = False,
         eps: float = 0.0,
+        noise: float = 0.0,
     ) -> None:
         x, self.xp = floating(given, "x")
         self.known = known = library(self.xp)
@@ -95,7 +98,7 @@ class Differences:
         self.stencil, self.evaluation, self.directions = of, evaluation, directions
         self.h = None if h is None else step_beside(h, self.x)
         self.bounds = bounds_beside(*bounds, self.x)
-        self.expects_change = expects_change
+        self.expects_change, self.least_noise = expects_change, noise
         self.empty = 0 in x.shape or (directions is not None and not len(directions))
         self.on_host = known.on_host(self.x)
         self.in_place = known.writable(self.x)
@@ -269,7 +272,8 @@ class Differences:
         if self.stencil.imaginary:
             return eps * xp.abs(value)
         largest = functools.reduce(xp.maximum, [_largest(value, xp) for value in quotients.values])
-        rounding = eps * xp.expand_dims(largest, axis=0) + 0 * xp.abs(value)
+        largest = xp.maximum(eps * largest, xp.full_like(largest, self.least_noise))
+        rounding = xp.expand_dims(largest, axis=0) + 0 * xp.abs(value)
         if self.stencil.derivative == 1:
             x = self.xp.reshape(self.x, (-1,))
             rounding = rounding + xp.abs(eps * value * along_first(x, value.ndim, xp))

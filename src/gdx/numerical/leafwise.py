@@ -43,6 +43,7 @@ def leafwise(
             None if each is None else next(each),
             expects_change=chosen.expects_change,
             of_copy=chosen.of_copies,
+            noise=chosen.noise,
         )
 
     differences = chosen.at_leaves(prepared, x)

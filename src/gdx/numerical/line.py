@@ -82,6 +82,7 @@ class Line:
             chosen.evaluation,
             expects_change=False,
             eps=coarsest_epsilon(self.x),
+            noise=chosen.noise,
         )
 
     def check_moves(self, h: float) -> None:

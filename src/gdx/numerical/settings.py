@@ -33,6 +33,7 @@ class Settings:
     f0: Any = None
     evaluation: Evaluation = ONE_AT_A_TIME
     of_copies: bool = False  # whether it is taken at copies of what the caller holds
+    noise: float = 0.0  # by how much the values of f are known to be off, at least
     expects_change: bool = True  # whether a user is to be warned if f has one value everywhere
 
     def at_leaves(self, function: Any, x: Tree) -> Tree:

@@ -13,7 +13,7 @@ _UNEXPLAINED = 0.02
 
 @dataclass(frozen=True)
 class Evidence:
-    """The gradient that was given, the right one, and x, where they were compared.
+    """The gradient that was given, the right one, x, and what may be off, where they were compared.
 
     `matrices` are the given and the right arrays of two dimensions that differ, if all elements
     were compared.
@@ -22,6 +22,7 @@ class Evidence:
     given: np.ndarray
     right: np.ndarray
     x: np.ndarray
+    allowed: np.ndarray
     matrices: list[tuple[np.ndarray, np.ndarray]]
 
     @property
@@ -29,7 +30,7 @@ class Evidence:
         """By how much each element is wrong."""
         return np.asarray(self.right - self.given)
 
-    def is_explained_by(self, unexplained: np.ndarray) -> bool:
+    def explains_all_but(self, unexplained: np.ndarray) -> bool:
         """Tell whether little is left of what is wrong."""
         left = float(np.linalg.norm(unexplained))
         return left <= _UNEXPLAINED * float(np.linalg.norm(self.wrong))
@@ -56,15 +57,13 @@ def _zero(evidence: Evidence) -> str:
 
 
 def _sign(evidence: Evidence) -> str:
-    explained = evidence.is_explained_by(evidence.given + evidence.right)
+    explained = evidence.explains_all_but(evidence.given + evidence.right)
     return "It has the wrong sign." if explained else ""
 
 
 def _factor(evidence: Evidence) -> str:
     factor = _share(evidence.given, evidence.right)
-    if len(evidence.right) < 2 or not evidence.is_explained_by(
-        evidence.given - factor * evidence.right
-    ):
+    if not evidence.explains_all_but(evidence.given - factor * evidence.right):
         return ""
     inverse = 1 / factor if factor else 0.0
     whole = abs(inverse) > 1.5 and abs(inverse - round(inverse)) < 1e-3 * abs(inverse)
@@ -81,7 +80,7 @@ def _transpose(evidence: Evidence) -> str:
 
 
 def _order(evidence: Evidence) -> str:
-    if not evidence.is_explained_by(np.sort(evidence.given) - np.sort(evidence.right)):
+    if not evidence.explains_all_but(np.sort(evidence.given) - np.sort(evidence.right)):
         return ""
     return "It has the right numbers in another order: an index that is off, or a wrong axis?"
 
@@ -89,17 +88,18 @@ def _order(evidence: Evidence) -> str:
 def _missing_term(evidence: Evidence) -> str:
     for term, what in ((evidence.x, "x"), (np.ones_like(evidence.x), "a constant")):
         factor = _share(evidence.wrong, term)
-        if len(term) > 2 and evidence.is_explained_by(evidence.wrong - factor * term):
+        if len(term) > 2 and evidence.explains_all_but(evidence.wrong - factor * term):
             return f"What is missing is {factor:.4g} times {what}: the gradient of a penalty?"
     return ""
 
 
 def _some_elements(evidence: Evidence) -> str:
-    off = abs(evidence.wrong)
-    near = off <= 1e-2 * off.max()
-    if near.mean() < 0.5:
+    wrong = abs(evidence.wrong) > evidence.allowed
+    count = int(wrong.sum())
+    if wrong.mean() > 0.5:
         return ""
-    return f"{int((~near).sum())} elements are wrong, the others are right: a special case?"
+    are = "element is" if count == 1 else "elements are"
+    return f"{count} {are} wrong, the others are right: a special case?"
 
 
 _CAUSES: dict[str, Callable[[Evidence], str]] = {
@@ -107,8 +107,9 @@ _CAUSES: dict[str, Callable[[Evidence], str]] = {
     "sign": _sign,
     "transpose": _transpose,
     "order": _order,
-    "missing term": lambda evidence: _zero(evidence) or _missing_term(evidence),
+    "zero": _zero,
     "factor": _factor,
+    "missing term": _missing_term,
     "some elements": _some_elements,
 }
 
