@@ -84,8 +84,8 @@ def examples(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time gdx beside SciPy and numdifftools; arguments go to the benchmark."""
-    session.install(".", *group("bench"))
+    """Time gdx beside SciPy, numdifftools, PyTorch and JAX; arguments go to the benchmark."""
+    session.install(".", *group("bench"), *BACKENDS["torch"], *BACKENDS["jax"])
     # One thread: timings then do not depend on the number of cores.
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     env = dict.fromkeys(threads, "1")

@@ -1,8 +1,9 @@
 """Measure gdx against its peers: ratios of medians, versions in turn, one core, one thread.
 
-    python tests/benchmarks/run.py [--quick] [--output FILE]
+    python tests/benchmarks/run.py [--quick] [--only TEXT] [--output FILE]
 
-The table is printed, and written as JSON where --output says; table.py renders it again.
+Then accuracies, and the same on a CUDA device where there is one. The table is printed, and
+written as JSON where --output says; table.py renders it again.
 """
 
 from __future__ import annotations
@@ -18,26 +19,20 @@ import importlib.metadata
 import json
 import platform
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numdifftools
-import numpy as np
-import peers
-from scipy.differentiate import jacobian
-from scipy.optimize._numdiff import approx_derivative
+import accuracy
+import device
+from cases import CORES, Case, Variants, cases, left_out
 from table import render
 
-import gdx
-
-Variants = dict[str, Callable[[], Any]]
+PACKAGES = ("gdx", "numpy", "array-api-compat", "scipy", "numdifftools", "torch", "jax", "cupy")
 
 
-def in_turn(variants: Variants, seconds: float) -> dict[str, float]:
+def in_turn(variants: Variants, seconds: float, least: int) -> dict[str, float]:
     """Return the median time of each variant in µs, measured A B C A B C ... for `seconds`."""
     repeats, times = {}, {name: [] for name in variants}
     for name, call in variants.items():
@@ -46,7 +41,7 @@ def in_turn(variants: Variants, seconds: float) -> dict[str, float]:
         call()
         repeats[name] = max(1, int(0.01 / (time.perf_counter() - start)))
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[name]) < 11:
+    while time.perf_counter() < end or len(times[name]) < least:
         for name, call in variants.items():
             start = time.perf_counter()
             for _ in range(repeats[name]):
@@ -55,12 +50,22 @@ def in_turn(variants: Variants, seconds: float) -> dict[str, float]:
     return {name: 1e6 * statistics.median(each) for name, each in times.items()}
 
 
-def measured(variants: Variants, seconds: float) -> dict[str, Any]:
-    """Return the medians, and the share of the time in which this process had its core."""
+def timed(case: Case, quick: bool) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a case, with the share of the time in which it had its core."""
+    variants = case.variants()
     start, used = time.perf_counter(), cpu_time()
-    microseconds = in_turn(variants, seconds)
+    times = in_turn(variants, *((0.5, 3) if quick else (8, 7)))
     share = (cpu_time() - used) / (time.perf_counter() - start)
-    return {"cpu_share": round(share, 3), "microseconds": microseconds}
+    for bar in case.bars:
+        names = times if bar.beside is None else (bar.reference, "gdx", *bar.beside)
+        yield {
+            "case": case.name,
+            "kind": "time",
+            "reference": bar.reference,
+            "bar": bar.most,
+            "cpu_share": round(share, 3),
+            "values": {name: times[name] for name in names},
+        }
 
 
 def cpu_time() -> float:
@@ -68,73 +73,24 @@ def cpu_time() -> float:
     return sum(os.times()[:4])
 
 
-def squares(x: Any) -> Any:
-    return np.sum(x**2)
+def rows(only: str, quick: bool) -> Iterator[dict[str, Any]]:
+    """Yield all rows whose names contain `only`."""
+    for case in (*cases(), *device.cases()):
+        if only in case.name.lower():
+            yield from timed(case, quick)
+    for measure in accuracy.measures():
+        if only in measure.name.lower():
+            yield measure.row()
 
 
-def gradients(n: int) -> Variants:
-    x = np.random.default_rng(0).standard_normal(n)
-
-    def calls_of_f() -> None:
-        for _ in range(2 * n):
-            squares(x)
-
-    variants: Variants = {
-        "course": lambda: peers.numerical_gradient(squares, x),
-        "gdx": lambda: gdx.numerical_gradient(squares, x),
-        "calls of f alone": calls_of_f,
-        "scipy 3-point": lambda: approx_derivative(squares, x, method="3-point"),
-    }
-    if n <= 100:
-        variants["numdifftools"] = lambda: numdifftools.Gradient(squares)(x)
-        variants["scipy.differentiate"] = lambda: jacobian(lambda x: np.sum(x**2, axis=0), x)
-    return variants
-
-
-def two_squares(x: Any) -> Any:
-    return x[0] ** 2 + x[1] ** 2
-
-
-def descents(f: Callable[[Any], Any]) -> Variants:
-    start = np.asarray([-3.0, 4.0])
-    return {
-        "course": lambda: peers.gradient_descent(f, start.copy(), 0.1, 100),
-        "gdx": lambda: gdx.gradient_descent(f, start, 0.1, 100),
-    }
-
-
-def networks() -> Variants:
-    x, t = np.asarray([0.6, 0.9]), np.asarray([0, 0, 1])
-    net, course = gdx.SimpleNet(rng=0), peers.SimpleNet(rng=0)
-    return {
-        "course": lambda: peers.numerical_gradient(lambda _: course.loss(x, t), course.W),
-        "gdx": lambda: gdx.numerical_gradient(lambda _: net.loss(x, t), net.W),
-    }
-
-
-def softmaxes(shape: tuple[int, ...]) -> Variants:
-    x = np.random.default_rng(0).standard_normal(shape)
-    return {"course": lambda: peers.softmax(x), "gdx": lambda: gdx.softmax(x)}
-
-
-def imports() -> Variants:
-    def importing(module: str) -> Callable[[], Any]:
-        command = [sys.executable, "-c", f"import {module}"]
-        return lambda: subprocess.run(command, check=True)
-
-    return {"course": importing("numpy"), "gdx": importing("gdx")}
-
-
-def cases() -> Iterator[tuple[str, Variants, float | None]]:
-    """Yield what is measured, its variants, and the bar for gdx against the first of them."""
-    for n, bar in ((2, 1.5), (10, 1.15), (100, 1.0), (1000, 1.0)):
-        yield f"numerical_gradient of Σx², n = {n}", gradients(n), bar
-    yield "gradient_descent of x0² + x1², 100 steps", descents(two_squares), 1.3
-    yield "gradient_descent of Σx², 100 steps, n = 2", descents(squares), 1.3
-    yield "SimpleNet 2×3, gradient of the loss by closure", networks(), 1.1
-    for shape in ((3,), (100, 10), (1000, 1000)):
-        yield f"softmax of {shape}, against plain NumPy", softmaxes(shape), None
-    yield "import gdx, against import numpy", imports(), 1.5
+def versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 def machine() -> str:
@@ -148,29 +104,29 @@ def machine() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="half a second a case")
+    parser.add_argument("--only", metavar="TEXT", default="", help="cases whose names contain it")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where the JSON goes")
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # the first serves interrupts
+        os.sched_setaffinity(0, {max(CORES)})  # the first serves interrupts
     report = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "command": "python tests/benchmarks/run.py" + " --quick" * options.quick,
         "hardware": f"{machine()}, one core, one BLAS thread",
         "python": platform.python_version(),
-        "versions": {"gdx": gdx.__version__}
-        | {
-            name: importlib.metadata.version(name)
-            for name in ("numpy", "array-api-compat", "scipy", "numdifftools")
-        },
-        "rows": [
-            {"case": name, "bar": bar, **measured(variants, 0.5 if options.quick else 8)}
-            for name, variants, bar in cases()
-        ],
+        "versions": versions(),
+        "rows": [],
+        "left_out": [*left_out(), *device.left_out()],
     }
-    print(render(report))
+    for row in rows(options.only.lower(), options.quick):
+        report["rows"].append(row)
+        print(row["case"], flush=True)
+    print("\n" + render(report))
     for row in report["rows"]:
-        if row["cpu_share"] < 0.97:
+        if row.get("cpu_share", 1) < 0.97:
             print(f"disturbed: {row['case']} had its core {row['cpu_share']:.0%} of the time")
+    for line in report["left_out"]:
+        print(f"left out: {line}")
     if options.output:
         options.output.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 

@@ -13,10 +13,7 @@ EPS = 2.0**-52
 @pytest.mark.parametrize("size", [1e-12, 1e-6, 1e-2])
 def test_random_noise(size):
     rng = np.random.default_rng(0)
-    found = [
-        noise_of(lambda s: np.exp(s) + size * rng.standard_normal(), EPS)
-        for _ in range(50)
-    ]
+    found = [noise_of(lambda s: np.exp(s) + size * rng.standard_normal(), EPS) for _ in range(50)]
     assert np.median(found) == pytest.approx(size, rel=0.5)
 
 
