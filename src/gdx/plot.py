@@ -9,7 +9,7 @@ import numpy as np
 
 from gdx.backends import Array, as_like, asarray, floating, is_array, namespace_of, to_numpy
 from gdx.numerical import numerical_gradient
-from gdx.numerical.evaluation import gathered
+from gdx.numerical.values import gathered
 from gdx.optimize import DescentResult, gradient_descent
 from gdx.options import whole
 

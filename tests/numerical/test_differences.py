@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import gdx
 from gdx.numerical import differences
 from gdx.numerical.differences import Differences
+from gdx.numerical.floats import points_of_each
 from gdx.numerical.layout import Step, lay_out
 from gdx.numerical.stencils import stencil
 
@@ -40,7 +41,7 @@ def test_floats_and_arrays_agree_to_the_bit(monkeypatch, shape, h, method):
     h=st.none() | st.floats(1e-8, 1),
 )
 def test_points_agree_to_the_bit(method, elements, h):
-    points, distances = stencil(method).points_of_each(elements, h, 1e-5)
+    points, distances = points_of_each(stencil(method), elements, h, 1e-5)
     x = np.asarray(elements)
     layout = lay_out(x, stencil(method), Step(h, 1e-5), np)
     np.testing.assert_array_equal(np.asarray(points).T, layout.columns)

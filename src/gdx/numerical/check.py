@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from gdx.backends import Array, floating, library, namespace_of
-from gdx.numerical.evaluation import Function, check_unchanged, gathered
 from gdx.numerical.given import as_gradient
+from gdx.numerical.in_place import check_unchanged
 from gdx.numerical.jacobian import directional
 from gdx.numerical.leafwise import leafwise, shape_of_x
 from gdx.numerical.line import Line
@@ -22,6 +22,7 @@ from gdx.numerical.points import Directions
 from gdx.numerical.settings import settings
 from gdx.numerical.slopes import Finding, second_look
 from gdx.numerical.suspects import Evidence, suspected_cause
+from gdx.numerical.values import Function, gathered
 from gdx.numerical.vector import Vector, number, split, tree_of, unit
 from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
 

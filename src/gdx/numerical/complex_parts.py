@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gdx.backends import Array, ComplexError, as_like, asarray, is_array, is_complex, namespace_of
-from gdx.numerical.evaluation import Function
 from gdx.numerical.result import Derivative
 from gdx.numerical.settings import Settings, for_each_leaf
+from gdx.numerical.values import Function
 from gdx.trees import Tree, leaves, map_leaves
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import functools
-import itertools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from operator import sub, truediv
 from typing import Any
 
 import numpy as np
@@ -25,14 +22,8 @@ from gdx.backends import (
     library,
     namespace_of,
 )
-from gdx.numerical.evaluation import (
-    FLOATS,
-    ONE_AT_A_TIME,
-    Evaluation,
-    Function,
-    evaluate_in_place,
-    gathered,
-)
+from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation
+from gdx.numerical.floats import gradient_in_floats
 from gdx.numerical.layout import Layout, Step, along_first, lay_out
 from gdx.numerical.points import Directions, Points, indices
 from gdx.numerical.reactions import (
@@ -48,6 +39,7 @@ from gdx.numerical.result import Derivative
 from gdx.numerical.richardson import extrapolated, ladder
 from gdx.numerical.settings import bounds_beside, step_beside
 from gdx.numerical.stencils import Stencil
+from gdx.numerical.values import Function
 
 Form = Callable[[Array], Array]  # what is made of a vector of quotients
 
@@ -130,45 +122,7 @@ class Differences:
         """
         if self.empty:
             return self.xp.zeros_like(x), 0
-        if not self.few:
-            return self._gradient_of_arrays(f, x)
-        stencil, h = self.stencil, self.h
-        values, distances = self._few_floats(f, x)
-        if stencil.one_sided:
-            values.append(f(x))
-        count = len(values)
-        if not FLOATS.issuperset(map(type, values)):
-            again = self.of_floats or self.is_coarser(values[0])
-            self.of_floats = False
-            if again:
-                gradient, more = self.gradient(f, x)
-                return gradient, count + more
-            numbers = gathered(values, x, self.xp)
-            difference = (
-                numbers[:-1] - numbers[-1] if stencil.one_sided else numbers[0::2] - numbers[1::2]
-            )
-            gradient = self.divided(difference, stencil.span * h if h else np.asarray(distances))
-        else:
-            self.of_floats = True
-            quotients = _quotients_of_floats(values, distances, stencil, h)
-            self.finite = math.isfinite(sum(quotients))
-            gradient = np.asarray(quotients)
-        if h and 0.0 in distances:
-            warn_vanished(h)
-        elif values[0] == values[-1] and _all_equal(values):
-            count += not stencil.one_sided
-            if stencil.one_sided or f(x) == values[0]:
-                warn_unmoved(at_copies=not self.at_callers)
-        return gradient if gradient.shape == x.shape else self.xp.reshape(gradient, x.shape), count
-
-    def _few_floats(self, f: Function, x: Array) -> tuple[list[Any], list[float]]:
-        """Return f at the points of the stencil, and how far these are apart, as floats."""
-        original = self.known.copied(x)
-        elements = self.known.elements(original)
-        rows, distances = self.stencil.points_of_each(elements, self.h, self.relative)
-        moves = zip(self.indices, elements, rows)  # noqa: B905 - strict costs a tenth of the loop
-        places = memoryview(x)
-        return evaluate_in_place(f, x, original, places, moves, self.of_floats), distances
+        return gradient_in_floats(self, f, x) if self.few else self._gradient_of_arrays(f, x)
 
     def is_coarser(self, value: Any) -> bool:
         """Tell whether f is of less precision than was believed, and believe it from now on."""
@@ -350,22 +304,6 @@ def _complex(x: Array, xp: Namespace) -> Array:
 def _largest(value: Array, xp: Namespace) -> Array:
     """Return the largest absolute value along the first axis, of those that are finite."""
     return xp.max(xp.abs(xp.where(xp.isfinite(value), value, xp.zeros_like(value))), axis=0)
-
-
-def _quotients_of_floats(
-    values: list[float], distances: list[float], stencil: Stencil, h: float | None
-) -> list[float]:
-    if h is not None:
-        distances = [stencil.span * h] * len(distances)
-    if stencil.one_sided:
-        differences = map(sub, values, itertools.repeat(values[-1]))
-    else:
-        differences = map(sub, values[0::2], values[1::2])
-    return list(map(truediv, differences, distances))
-
-
-def _all_equal(values: list[Any]) -> bool:
-    return all(value == values[0] for value in values)
 
 
 def _epsilon_of(value: object) -> float:

@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from gdx.backends import (
     Array,
-    Namespace,
-    as_like,
-    common_namespace,
-    default_float,
-    device_of,
     is_array,
-    is_complex,
-    is_integer,
-    is_real_floating,
     library,
     may_fork,
     namespace_of,
     ran_out_of_memory,
 )
 from gdx.numerical import workers
-from gdx.numerical.points import Points, bytes_of, indices, protected
+from gdx.numerical.in_place import check_unchanged, one_at_a_time
+from gdx.numerical.points import STACK_BYTES, Points, bytes_of, protected
+from gdx.numerical.values import Function, as_numbers, beside_x, gathered, own
 
-Function = Callable[[Array], Any]
-
-FLOATS = {float, np.float64}
-_ON_HOST = (int, float, complex, np.generic, np.ndarray)
-
-# Stacks of 0.5 to 4 MiB take a CPU the same time for each point; of 64 MiB, two to four times more.
-STACK_BYTES = 1024 * 1024
 # What f makes of a stack may be some times larger than it.
 _SHARE_OF_FREE_BYTES = 1 / 16
 # Enough tasks to keep many workers busy until the end, few enough to cost nothing.
@@ -80,7 +64,7 @@ class Evaluation:
                     raise MemoryError(_ONE_POINT.format(size=bytes_of(x))) from error
                 raise
         try:
-            value = _own(f(x), self.of_numbers)
+            value = own(f(x), self.of_numbers)
             check_unchanged(x, original)
         finally:
             if known.writable(x):
@@ -154,7 +138,7 @@ class Evaluation:
             )
         xp = namespace_of(x)
         if type(value) is not type(x) or value.dtype != x.dtype:
-            value = _numbers(_beside(value, x, xp), value, x, xp, self.of_numbers)
+            value = as_numbers(beside_x(value, x, xp), value, x, xp, self.of_numbers)
         known = library(xp)
         return known.copied(known.detached(value))
 
@@ -163,66 +147,6 @@ ONE_AT_A_TIME = Evaluation()
 
 _ON_STACK = "f raised this at a stack of {k} points (vectorized=True)."
 _ONE_POINT = "memory runs out even where f is evaluated at one point, of {size} bytes."
-
-
-def one_at_a_time(
-    f: Function, points: Points, first: int, last: int, in_place: bool, of_numbers: bool
-) -> list[Any]:
-    """Return f at the points of each direction from `first` to `last`, in turn."""
-    x, known = points.x, library(namespace_of(points.x))
-    if points.directions is not None or not in_place:
-        return _at_rows(f, points, first, last, in_place, of_numbers)
-    floats, original = known.floats(x), known.copied(x)
-    rows = zip(*(known.elements(column[first:last]) for column in points.columns), strict=True)
-    places, elements = indices(x), known.elements(original)
-    if last - first < points.count:
-        places, elements = places[first:last], elements[first:last]
-    moves = zip(places, elements, rows, strict=True)
-    return evaluate_in_place(
-        f, x, original, x if floats is None else floats, moves, of_numbers=of_numbers
-    )
-
-
-def _at_rows(
-    f: Function, points: Points, first: int, last: int, in_place: bool, of_numbers: bool
-) -> list[Any]:
-    """Return the same by way of stacks: each row is written into x, or handed to f itself."""
-    x = points.x
-    if not in_place:
-        return [_noting(f, row, i) for i, row in _rows_of(points, first, last)]
-    original = library(namespace_of(x)).copied(x)
-    still = Points(original, points.columns, points.directions)  # x moves while rows are made
-    values = []
-    try:
-        for i, row in _rows_of(still, first, last):
-            x[...] = row
-            values.append(_own(_noting(f, x, i), of_numbers))
-            check_unchanged(x, row)
-    finally:
-        x[...] = original
-    return values
-
-
-def _noting(f: Function, x: Array, direction: int) -> Any:
-    try:
-        return f(x)
-    except Exception as error:
-        error.add_note(_AT_DIRECTION.format(direction=direction))
-        raise
-
-
-def _rows_of(points: Points, first: int, last: int) -> Iterator[tuple[int, Array]]:
-    """Yield each direction, once for each of its points, and that point."""
-    rows = max(1, STACK_BYTES // max(1, points.point_bytes))
-    for start in range(first, last, rows):
-        end = min(start + rows, last)
-        stacks = [points.stack(j, start, end) for j in range(len(points.columns))]
-        unstack = namespace_of(points.x).unstack
-        for i, group in zip(
-            range(start, end), zip(*map(unstack, stacks), strict=True), strict=True
-        ):
-            for row in group:
-                yield i, row
 
 
 def _by_workers(f: Function, points: Points, by: Any) -> list[Any]:
@@ -240,181 +164,3 @@ def _evaluated(shared: tuple[Function, Points], task: tuple[int, int]) -> list[A
     known = library(namespace_of(points.x))
     own = Points(known.copied(points.x), points.columns, points.directions)
     return one_at_a_time(f, own, *task, in_place=known.writable(own.x), of_numbers=False)
-
-
-def evaluate_in_place(
-    f: Function,
-    x: Array,
-    original: Array,
-    places: Array | memoryview,
-    moves: Iterable[tuple[Any, Any, Iterable[Any]]],
-    of_floats: bool = False,
-    of_numbers: bool = True,
-) -> list[Any]:
-    """Return f(x) with one element of x set to another number, for each of the moves in turn.
-
-    A move is the index of the element, the number that is there, and those it is set to. They are
-    written into `places`, the memory of `x`. In the end every bit of `x` is that of the `original`
-    again, whatever happens. Arrays that `f` returns are copied, unless it is known to be
-    `of_floats`.
-    """
-    values = []
-    try:
-        if not of_floats:
-            moves = iter(moves)
-            index, element, (moved, *rest) = next(moves)
-            places[index] = moved
-            value = f(x)
-            if not isinstance(x, np.ndarray) or type(value) not in FLOATS:
-                f, value = _copying(f, of_numbers), _own(value, of_numbers)
-            values.append(value)
-            for moved in rest:
-                places[index] = moved
-                values.append(f(x))
-            places[index] = element
-        for index, element, row in moves:
-            for moved in row:
-                places[index] = moved
-                values.append(f(x))
-            places[index] = element
-        index = None
-        check_unchanged(x, original)
-    except Exception as error:
-        if index is not None:
-            error.add_note(_AT_ELEMENT.format(index=index))
-        raise
-    finally:
-        x[...] = original
-    return values
-
-
-_AT_ELEMENT = "f raised this with the element {index} of x moved."
-_AT_DIRECTION = "f raised this at a point of direction {direction}."
-
-
-def check_unchanged(x: Array, original: Array) -> None:
-    """Raise if x, which f was handed, is not what it was; on the host, where looking is free."""
-    known = library(namespace_of(x))
-    if not known.on_host(x):
-        return
-    now, before = known.to_numpy(x), known.to_numpy(original)
-    if now.tobytes() != before.tobytes() and not np.array_equal(now, before, equal_nan=True):
-        raise ValueError(
-            "f must not change its argument, but x was another array after f had returned. Let f "
-            "work on a copy, for example x = x * 1."
-        )
-
-
-def _copying(f: Function, of_numbers: bool) -> Function:
-    return lambda x: _own(f(x), of_numbers)
-
-
-def _own(value: Any, of_numbers: bool) -> Any:
-    """Return a value of f in memory of its own: a view, as x[:1], would change with x."""
-    if not is_array(value):
-        if not of_numbers and isinstance(value, list | tuple):
-            return [_own(item, of_numbers) for item in value]
-        return value
-    if of_numbers:
-        _check_one(value)
-    return library(namespace_of(value)).copied(value)
-
-
-def gathered(values: list[Any], x: Array, xp: Namespace, of_numbers: bool = True) -> Array:
-    """Return the values of f as one array: numbers on the host, arrays where they are.
-
-    Its first axis goes over the values; there are no others where f returns one number.
-    """
-    first = values[0]
-    if of_numbers:
-        _check_one(first)
-    if isinstance(first, _ON_HOST) or (not of_numbers and isinstance(first, list | tuple)):
-        if FLOATS.issuperset(map(type, values)):
-            return np.fromiter(values, np.float64, len(values))
-        if not isinstance(first, np.ndarray):
-            _check_views(values, x)
-        return _numbers(_on_host(values, of_numbers), values, x, np, of_numbers)
-    if is_array(first):
-        arrays = [_beside(value, x, xp, first) for value in values]
-        if of_numbers:
-            arrays = [xp.reshape(array, ()) for array in arrays]
-        else:
-            _check_shapes(arrays)
-        return _numbers(xp.stack(arrays), values, x, xp, of_numbers)
-    raise _no_number(values)
-
-
-def _on_host(values: list[Any], of_numbers: bool) -> Array:
-    if not of_numbers:
-        arrays = [np.asarray(value) for value in values]
-        _check_shapes(arrays)
-        return np.stack(arrays)
-    try:
-        return np.asarray(values).reshape(-1)
-    except ValueError:  # the values are not all of one shape
-        for value in values:
-            _check_one(value)
-        return np.asarray([np.reshape(value, ()) for value in values])
-
-
-def _check_shapes(arrays: list[Array]) -> None:
-    shapes = {tuple(array.shape): None for array in arrays}
-    if len(shapes) > 1:
-        one, other, *_ = shapes
-        raise ValueError(f"f must return arrays of one shape, but it returned {one} and {other}.")
-
-
-def _beside(value: Any, x: Array, xp: Namespace, first: Array | None = None) -> Array:
-    """Return a value of f as an array of the library of x, outside of its autograd."""
-    if is_array(value):
-        common_namespace(x, value)
-        return library(xp).detached(value)
-    return as_like(value, x, xp, "f(x)", dtype=None if first is None else first.dtype)
-
-
-def _numbers(numbers: Array, values: Any, x: Array, xp: Namespace, of_numbers: bool) -> Array:
-    """Return the numbers as floating ones; complex ones only where they are expected."""
-    dtype = numbers.dtype
-    if xp is np:
-        if dtype.kind == "f":
-            return numbers
-        if dtype.kind in "biu":
-            return numbers.astype(np.float64)
-    elif is_real_floating(xp, dtype):
-        return numbers
-    elif is_integer(xp, dtype):
-        return xp.astype(numbers, default_float(xp, device_of(x)))
-    if is_complex(xp, dtype) and not (of_numbers and is_real_floating(namespace_of(x), x.dtype)):
-        return numbers
-    raise _no_number(values)
-
-
-def _no_number(values: Any) -> TypeError:
-    if not isinstance(values, list):
-        values = [values]
-    culprit = next((value for value in values if not _is_number(value)), values[0])
-    return TypeError(
-        f"f must return a real number, but it returned {culprit!r}"
-        + (": is a return missing?" if culprit is None else ".")
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating | np.ndarray)
-
-
-def _check_views(values: list[Any], x: Array) -> None:
-    if any(isinstance(value, np.ndarray) and np.may_share_memory(value, x) for value in values):
-        raise ValueError(
-            "f returned a number first and then a view of x, which changes with x. Let it return "
-            "numbers, for example float(x[0])."
-        )
-
-
-def _check_one(value: Any) -> None:
-    shape = getattr(value, "shape", ())
-    if math.prod(shape) != 1:
-        raise ValueError(
-            f"f must return one number, but it returned an array of shape {tuple(shape)}. "
-            "Reduce it, for example by a sum or a mean."
-        )

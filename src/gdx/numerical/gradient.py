@@ -9,11 +9,12 @@ from typing import Any
 from gdx.backends import Array, ComplexError
 from gdx.numerical.complex_parts import of_parts
 from gdx.numerical.differences import Differences
-from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation, Function
+from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation
 from gdx.numerical.leafwise import AtOneLeaf, leafwise, shape_of_x, starts
 from gdx.numerical.result import answer, warn_where_not_finite
 from gdx.numerical.settings import settings
 from gdx.numerical.stencils import stencil
+from gdx.numerical.values import Function
 from gdx.trees import Tree, map_leaves
 
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from gdx.backends import Array, cast, device_of, floating, is_array, library, namespace_of
 from gdx.numerical.differences import Differences, Quotients
-from gdx.numerical.evaluation import Function
 from gdx.numerical.layout import Bounds, Step, lay_out
 from gdx.numerical.points import Directions, Points
 from gdx.numerical.result import Derivative, answer
-from gdx.numerical.settings import Settings, at_x, ends_beside, settings, step_beside
+from gdx.numerical.settings import Settings, ends_beside, fx_given, settings, step_beside
+from gdx.numerical.values import Function
 from gdx.trees import Tree, Unraveled, coarsest_epsilon, is_tree, leaves, map_leaves, raveled
 
 
@@ -170,7 +170,7 @@ def _of_array(f: Function, of: Differences, f0: Any, return_error: bool) -> Deri
     if of.empty:
         nothing = _formed(x, xp.zeros_like(x))
         return Derivative(nothing, nothing if return_error else None, 0, xp.zeros_like(x))
-    fx = at_x(f0, x, of.evaluation)
+    fx = fx_given(f0, x, of.evaluation)
     count = int(fx is None)
     if fx is None:
         fx = of.evaluation.at_x(f, x)

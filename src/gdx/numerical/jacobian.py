@@ -7,12 +7,12 @@ from typing import Any
 
 from gdx.backends import Array, as_like, floating, namespace_of
 from gdx.numerical.complex_parts import of_parts
-from gdx.numerical.evaluation import Function
 from gdx.numerical.leafwise import derivative_of_leaf, leafwise, shape_of_f_and_x
 from gdx.numerical.line import Line
 from gdx.numerical.result import Derivative, answer
-from gdx.numerical.settings import Settings, at_x, settings
+from gdx.numerical.settings import Settings, fx_given, settings
 from gdx.numerical.sparsity import Pattern
+from gdx.numerical.values import Function
 from gdx.trees import StructureError, Tree, leaves, map_leaves
 
 
@@ -155,7 +155,7 @@ def directional(
     line = Line(f, x, v, chosen)
     if chosen.h is not None:
         line.check_moves(chosen.h)
-    fx = at_x(chosen.f0, line.differences.x, chosen.evaluation)
+    fx = fx_given(chosen.f0, line.differences.x, chosen.evaluation)
     with line.function() as moved:
         result = derivative_of_leaf(moved, line.differences, fx, _only, return_error)
     return line.unscaled(result)

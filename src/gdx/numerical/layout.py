@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gdx.backends import Array, Namespace
+from gdx.backends import Array, Namespace, epsilon
 from gdx.numerical.stencils import Stencil, stencil
 
 
@@ -112,7 +112,7 @@ def lay_out(
 
 
 # Two sides are better than one, on which the widest step could be no more than so many times wider.
-_NARROW = 8
+_TWO_SIDES = 8
 
 
 def _moved(x: Array, offset: int, step: Any) -> Array:
@@ -133,15 +133,23 @@ def _within(
     """Return a layout that has no point beyond the bounds.
 
     A step has a sign: points on the other side are those of the forward stencil with a negative
-    step. Where the side with more room is too small for the step, the step is cut. All steps of a
-    ladder lie on the sides on which the widest does, which may be cut to keep two of them.
+    step. Where the side with more room is too small for the step, the step is cut; where it is too
+    small even for a stencil of second order, that one is taken, since it bears rounding best. All
+    steps of a ladder lie on the sides on which the widest does, which may be cut to keep two of
+    them.
     """
-    beside = stencil("forward", of.order, of.derivative)
+    wide = stencil("forward", of.order, of.derivative)
+    low = stencil("forward", min(of.order, 2), of.derivative)
+    central = wide if of.one_sided else of
     above, below = bounds.upper - x, x - bounds.lower
     inside = (above >= 0) & (below >= 0)
     step = xp.where(inside, step + 0 * x, xp.nan)
-    reach = max(beside.offsets)
     room = xp.maximum(above, below)
+    least = max(low.offsets) * low.relative_step(epsilon(xp, x.dtype))
+    narrow = room < least * xp.maximum(xp.abs(x), 1.0)
+    if together:
+        narrow = xp.broadcast_to(xp.any(narrow), narrow.shape)
+    reach = _chosen(narrow, max(low.offsets), max(wide.offsets), x, xp)
     if of.one_sided:
         ahead, behind = (above, below) if of.offsets[0] > 0 else (below, above)
         way = 1 if of.offsets[0] > 0 else -1
@@ -150,8 +158,8 @@ def _within(
         fits = xp.zeros_like(inside)
     else:
         way = xp.where(above >= below, 1 + 0 * x, -1 + 0 * x)
-        least = step if part is None else xp.minimum(step, room / reach) / _NARROW
-        fits = xp.minimum(above, below) >= max(of.offsets) * least
+        asked = step if part is None else xp.minimum(step, room / reach) / _TWO_SIDES
+        fits = xp.minimum(above, below) >= max(of.offsets) * asked
     if together:
         fits = xp.broadcast_to(xp.all(fits), fits.shape)
     aside = way * xp.minimum(step, room / reach)
@@ -161,32 +169,36 @@ def _within(
     if of.derivative > 1:
         aside = (x + aside) - x
         step = (x + step) - x
-    central = of if not of.one_sided else beside
-    columns, weights = [], []
-    for j, offset in enumerate(beside.offsets):
-        own, weight = _padded(central, j)
-        moved = xp.where(fits, x + own * step, x + offset * aside)
+    columns = []
+    for j, offset in enumerate(wide.offsets):
+        moved = xp.where(fits, x + _padded(central, j)[0] * step, x + offset * aside)
         columns.append(xp.minimum(xp.maximum(moved, bounds.lower), bounds.upper))
-        weights.append(_chosen(fits, weight, beside.weights[j], x, together, xp))
-    weight_of_x = _chosen(fits, central.weight_of_x, beside.weight_of_x, x, together, xp)
+
+    def weight(own: float, of_low: float, of_wide: float) -> Array:
+        # Of elements that move together, one number is for all.
+        these, those, like = (y[:1] if together else y for y in (fits, narrow, x))
+        aside = _chosen(those, of_low, of_wide, like, xp)
+        return xp.where(these, xp.full_like(like, own), aside)
+
+    weights = [
+        weight(*(_padded(one, j)[1] for one in (central, low, wide)))
+        for j in range(len(wide.offsets))
+    ]
+    weight_of_x = weight(central.weight_of_x, low.weight_of_x, wide.weight_of_x)
     if of.derivative > 1:
         distance = xp.where(fits, step, aside)
     else:
         far = max(of.offsets)
         spanned = (x + far * step) - (x - far * step)
-        distance = xp.where(fits, spanned, columns[-1] - x)
+        reached = xp.where(narrow, columns[len(low.offsets) - 1], columns[-1])
+        distance = xp.where(fits, spanned, reached - x)
     taken = xp.where(fits, step, xp.abs(aside))
-    gain = xp.where(fits, xp.full_like(x, 2.0), xp.full_like(x, 1.0))
-    return Layout(columns, weights, weight_of_x, distance, taken, gain)
+    return Layout(columns, weights, weight_of_x, distance, taken, _chosen(fits, 2, 1, x, xp))
 
 
-def _chosen(
-    fits: Array, one: float, other: float, x: Array, together: bool, xp: Namespace
-) -> Array:
-    """Return a number for each element; of those that move together, one number is for all."""
-    if together:
-        fits, x = fits[:1], x[:1]
-    return xp.where(fits, xp.full_like(x, one), xp.full_like(x, other))
+def _chosen(mask: Array, one: float, other: float, x: Array, xp: Namespace) -> Array:
+    """Return one of two numbers for each element of x."""
+    return xp.where(mask, xp.full_like(x, one), xp.full_like(x, other))
 
 
 def _padded(of: Stencil, j: int) -> tuple[int, float]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from gdx.backends import Array, cast, device_of, is_complex, namespace_of, overlaps
 from gdx.numerical.differences import Differences
-from gdx.numerical.evaluation import Function
 from gdx.numerical.points import Directions
 from gdx.numerical.result import Derivative
-from gdx.numerical.settings import Settings, at_x
+from gdx.numerical.settings import Settings, fx_given
+from gdx.numerical.values import Function
 from gdx.trees import Tree, is_tree, map_leaves, with_leaf
 
 Form = Callable[[Array, Array], Array]  # of the quotients of the elements, and x
@@ -48,7 +48,7 @@ def leafwise(
 
     differences = chosen.at_leaves(prepared, x)
     if not is_tree(x):
-        fx = at_x(chosen.f0, differences.x, chosen.evaluation)
+        fx = fx_given(chosen.f0, differences.x, chosen.evaluation)
         return derivative_of_leaf(f, differences, fx, form, return_error)
     start = starts(x, differences)
     parts: list[Derivative] = []
@@ -58,7 +58,7 @@ def leafwise(
         nonlocal fx, evaluations
         function = AtOneLeaf(f, start, len(parts), chosen.evaluation.vectorized)
         if fx is None and chosen.f0 is not None:
-            fx = at_x(chosen.f0, of.x, chosen.evaluation)
+            fx = fx_given(chosen.f0, of.x, chosen.evaluation)
         elif fx is None and of.needs_x and not of.empty:
             fx, evaluations = of.evaluation.at_x(function, of.x), 1
         parts.append(derivative_of_leaf(function, of, fx, form, return_error))

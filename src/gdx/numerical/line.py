@@ -20,11 +20,12 @@ from gdx.backends import (
     overlaps,
 )
 from gdx.numerical.differences import Differences
-from gdx.numerical.evaluation import Function, check_unchanged
+from gdx.numerical.in_place import check_unchanged
 from gdx.numerical.layout import Bounds
 from gdx.numerical.reactions import warn_vanished
 from gdx.numerical.result import Derivative
 from gdx.numerical.settings import Settings, bounds_beside
+from gdx.numerical.values import Function
 from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
 
 

@@ -164,7 +164,7 @@ def _check_inside(x: Array, bounds: Bounds, xp: Namespace) -> None:
             )
 
 
-def at_x(given: Any, x: Array, evaluation: Evaluation) -> Array | None:
+def fx_given(given: Any, x: Array, evaluation: Evaluation) -> Array | None:
     """Return f(x) as it is known, with a new first axis of length one."""
     if given is None:
         return None

@@ -63,28 +63,6 @@ class Stencil:
         """Whether it takes a difference of two points next to x, or of one and x."""
         return self.derivative == 1 and not self.imaginary and {*self.offsets} <= {1, -1}
 
-    def points_of_each(
-        self, elements: Sequence[float], h: float | None, relative: float
-    ) -> tuple[list[tuple[float, ...]], list[float]]:
-        """Return the points beside each of a few elements, and how far they are apart.
-
-        The same numbers as those of arrays, for a quick stencil.
-        """
-        first, *second = self.offsets
-        points: list[tuple[float, ...]] = []
-        distances = []
-        for x in elements:
-            step = h or (relative * abs(x) if abs(x) > 1.0 else relative)
-            near = x + first * step
-            if second:
-                far = x - step
-                points.append((near, far))
-                distances.append(near - far)
-            else:
-                points.append((near,))
-                distances.append(near - x)
-        return points, distances
-
     def relative_step(self, eps: float) -> float:
         """Return the step that balances truncation, h^order, against rounding, eps / h^derivative.
 

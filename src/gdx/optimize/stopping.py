@@ -6,7 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from gdx.backends import epsilon, is_finite, namespace_of, to_numpy
-from gdx.numerical.evaluation import gathered
+from gdx.numerical.values import gathered
 from gdx.optimize.result import Status
 from gdx.trees import Tree, leaves
 

@@ -1,0 +1,98 @@
+"""The same quotients in Python's floats: of a few elements, they cost less than arrays do."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from operator import sub, truediv
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdx.backends import Array
+from gdx.numerical.in_place import evaluate_in_place
+from gdx.numerical.reactions import warn_unmoved, warn_vanished
+from gdx.numerical.stencils import Stencil
+from gdx.numerical.values import FLOATS, Function, gathered
+
+if TYPE_CHECKING:
+    from gdx.numerical.differences import Differences
+
+
+def gradient_in_floats(of: Differences, f: Function, x: Array) -> tuple[Array, int]:
+    """Return the derivative in each element of `x`, and how often `f` was evaluated.
+
+    `of` remembers whether all that f has returned were floats.
+    """
+    stencil, h = of.stencil, of.h
+    original = of.known.copied(x)
+    elements = of.known.elements(original)
+    rows, distances = points_of_each(stencil, elements, h, of.relative)
+    moves = zip(of.indices, elements, rows)  # noqa: B905 - strict costs a tenth of the loop
+    values = evaluate_in_place(f, x, original, memoryview(x), moves, of.of_floats)
+    if stencil.one_sided:
+        values.append(f(x))
+    count = len(values)
+    if not FLOATS.issuperset(map(type, values)):
+        again = of.of_floats or of.is_coarser(values[0])
+        of.of_floats = False
+        if again:
+            gradient, more = of.gradient(f, x)
+            return gradient, count + more
+        numbers = gathered(values, x, of.xp)
+        difference = (
+            numbers[:-1] - numbers[-1] if stencil.one_sided else numbers[0::2] - numbers[1::2]
+        )
+        gradient = of.divided(difference, stencil.span * h if h else np.asarray(distances))
+    else:
+        of.of_floats = True
+        quotients = _quotients(values, distances, stencil, h)
+        of.finite = math.isfinite(sum(quotients))
+        gradient = np.asarray(quotients)
+    if h and 0.0 in distances:
+        warn_vanished(h)
+    elif values[0] == values[-1] and _all_equal(values):
+        count += not stencil.one_sided
+        if stencil.one_sided or f(x) == values[0]:
+            warn_unmoved(at_copies=not of.at_callers)
+    return gradient if gradient.shape == x.shape else of.xp.reshape(gradient, x.shape), count
+
+
+def points_of_each(
+    stencil: Stencil, elements: Sequence[float], h: float | None, relative: float
+) -> tuple[list[tuple[float, ...]], list[float]]:
+    """Return the points of a quick stencil beside each element, and how far they are apart.
+
+    They are the same numbers as those of arrays.
+    """
+    first, *second = stencil.offsets
+    points: list[tuple[float, ...]] = []
+    distances = []
+    for x in elements:
+        step = h or (relative * abs(x) if abs(x) > 1.0 else relative)
+        near = x + first * step
+        if second:
+            far = x - step
+            points.append((near, far))
+            distances.append(near - far)
+        else:
+            points.append((near,))
+            distances.append(near - x)
+    return points, distances
+
+
+def _quotients(
+    values: list[float], distances: list[float], stencil: Stencil, h: float | None
+) -> list[float]:
+    if h is not None:
+        distances = [stencil.span * h] * len(distances)
+    if stencil.one_sided:
+        differences = map(sub, values, itertools.repeat(values[-1]))
+    else:
+        differences = map(sub, values[0::2], values[1::2])
+    return list(map(truediv, differences, distances))
+
+
+def _all_equal(values: list[Any]) -> bool:
+    return all(value == values[0] for value in values)
