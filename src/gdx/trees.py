@@ -61,7 +61,7 @@ def raveled(tree: Tree) -> tuple[Any, Unraveled]:
     return xp.concat([xp.reshape(array, (-1,)) for array in arrays]), Unraveled(tree)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Unraveled:
     """What makes a tree of the vector of all its elements; of a matrix, one for all its rows."""
 

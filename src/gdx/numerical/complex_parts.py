@@ -52,7 +52,7 @@ def _has_parts(leaf: Any) -> bool:
     return not isinstance(leaf, int | float) and np.iscomplexobj(leaf)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _OfParts:
     """A function of complex arrays as one of their parts; a class, since workers pickle it."""
 

@@ -113,7 +113,6 @@ class Differences:
 
     def _follow(self, eps: float) -> None:
         self.eps, self.relative = eps, self.stencil.relative_step(eps)
-        self.step = Step(self.h, self.relative)
 
     def gradient(self, f: Function, x: Array) -> tuple[Array, int]:
         """Return the derivative in each element of `x`, where `f` returns one number.
@@ -123,6 +122,11 @@ class Differences:
         if self.empty:
             return self.xp.zeros_like(x), 0
         return gradient_in_floats(self, f, x) if self.few else self._gradient_of_arrays(f, x)
+
+    @property
+    def step(self) -> Step:
+        """How far the next point lies from each element, where no other step is asked for."""
+        return Step(self.h, self.relative)
 
     def is_coarser(self, value: Any) -> bool:
         """Tell whether f is of less precision than was believed, and believe it from now on."""
@@ -276,7 +280,7 @@ class Differences:
         return int(fx is None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quotients:
     """The derivative in each element of x, how often f was evaluated, and of what it was made."""
 

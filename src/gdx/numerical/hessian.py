@@ -134,7 +134,7 @@ def _of_tree(f: Function, x: Tree, chosen: Settings, return_error: bool) -> Deri
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _OfVector:
     """A function of a tree as one of its vector; a class, since workers pickle it."""
 

@@ -9,7 +9,7 @@ from gdx.backends import Array, Namespace, epsilon
 from gdx.numerical.stencils import Stencil, stencil
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bounds:
     """Arrays of the shape of x, beyond which f is not evaluated."""
 
@@ -17,7 +17,7 @@ class Bounds:
     upper: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """How far the next point of a stencil lies from each element of x.
 
@@ -37,7 +37,7 @@ class Step:
         return self.absolute
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """The j-th point of an element is `columns[j]`; f has the weight `weights[j]` there.
 

@@ -85,7 +85,7 @@ def starts(x: Tree, differences: Tree) -> Tree:
     return map_leaves(own, x, differences)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AtOneLeaf:
     """`f` as a function of one array of `tree`, the others staying as they are.
 

@@ -29,7 +29,7 @@ from gdx.numerical.values import Function
 from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Moved:
     """s ↦ f(x + s · v), clipped to bounds; a class, since workers pickle it.
 

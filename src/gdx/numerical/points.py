@@ -17,7 +17,7 @@ STACK_BYTES = 1024 * 1024
 _SMALL = 16 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Directions:
     """Which elements move together: in the d-th, those whose label is the d-th of one of `keys`.
 

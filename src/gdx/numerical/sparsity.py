@@ -13,7 +13,7 @@ from gdx.numerical.points import Directions
 from gdx.trees import Tree, is_tree
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pattern:
     """Where a Jacobian may differ from zero (row i, column j), and which columns move together."""
 

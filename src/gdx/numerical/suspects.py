@@ -11,7 +11,7 @@ import numpy as np
 _UNEXPLAINED = 0.02
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """The gradient that was given, the right one, x, and what may be off, where they were compared.
 
