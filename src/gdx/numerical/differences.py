@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -139,7 +138,7 @@ class Differences:
     def _gradient_of_arrays(self, f: Function, x: Array) -> tuple[Array, int]:
         quotients = self.quotients(f, x)
         gradient = cast(quotients.value, x.dtype, self.xp)
-        return self.xp.reshape(gradient, x.shape), quotients.count
+        return self.xp.reshape(gradient, x.shape), quotients.nfev
 
     @property
     def needs_x(self) -> bool:
@@ -175,7 +174,7 @@ class Differences:
                 fx, *values = map(self._beside, [fx, *values])
         if step is None and self.is_coarser(values[0]):
             quotients = self.quotients(f, x, fx)
-            return replace(quotients, count=count + quotients.count)
+            return quotients._replace(nfev=count + quotients.nfev)
         if watched and self.on_host:
             count += self.check_reaction(f, x, layout, values, fx)
         if stencil.imaginary:
@@ -197,7 +196,7 @@ class Differences:
         """
         if not return_error:
             taken = quotients()
-            return Derivative(form(taken.value), None, taken.count, self._shaped(taken.step))
+            return Derivative(form(taken.value), None, taken.nfev, self._shaped(taken.step))
         each = [quotients(step, k == 0) for k, step in enumerate(self.levels())]
         noise = [self.noise(taken) for taken in each]
         xp = namespace_of(each[0].value)
@@ -206,7 +205,7 @@ class Differences:
             gain = along_first(gain, each[0].value.ndim, xp)
         order = self.stencil.order
         value, error = extrapolated([taken.value for taken in each], noise, order, gain, xp)
-        count = sum(taken.count for taken in each)
+        count = sum(taken.nfev for taken in each)
         return Derivative(form(value), form(error), count, self._shaped(each[0].step))
 
     def _shaped(self, step: Any) -> Array:
@@ -280,12 +279,11 @@ class Differences:
         return int(fx is None)
 
 
-@dataclass(frozen=True, eq=False)
-class Quotients:
+class Quotients(NamedTuple):
     """The derivative in each element of x, how often f was evaluated, and of what it was made."""
 
     value: Array
-    count: int
+    nfev: int
     values: list[Array]
     divisor: Any
     step: Any

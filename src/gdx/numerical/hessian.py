@@ -195,7 +195,7 @@ def _hessian(
     count = n * len(singles)
     if step is None and of.is_coarser(singles[0]):
         again = _hessian(f, of, fx)
-        return replace(again, count=count + again.count)
+        return again._replace(nfev=count + again.nfev)
     if watched and of.on_host:
         of.check_reaction(f, x, layout, singles, fx)
     second = layout.difference(singles, fx, xp)

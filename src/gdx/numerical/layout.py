@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gdx.backends import Array, Namespace, epsilon
 from gdx.numerical.stencils import Stencil, stencil
@@ -17,8 +17,7 @@ class Bounds:
     upper: Array
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
+class Step(NamedTuple):
     """How far the next point of a stencil lies from each element of x.
 
     `absolute` is a number or a vector beside x; where it is None, the step is `relative` to
@@ -37,8 +36,7 @@ class Step:
         return self.absolute
 
 
-@dataclass(frozen=True, eq=False)
-class Layout:
+class Layout(NamedTuple):
     """The j-th point of an element is `columns[j]`; f has the weight `weights[j]` there.
 
     The weighted sum is to be divided by `distance`, to the power of the derivative. The points lie
