@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gdx.backends import cast, common_namespace, epsilon, is_array, namespace_of
+from gdx.backends import cast, common_namespace, epsilon_of, is_array, namespace_of
 
 Tree = Any
 
@@ -82,7 +82,7 @@ class Unraveled:
 
 def coarsest_epsilon(tree: Tree) -> float:
     """Return the epsilon of the narrowest of the floating dtypes in `tree`."""
-    return max(epsilon(namespace_of(leaf), leaf.dtype) for leaf in leaves(tree))
+    return max(map(epsilon_of, leaves(tree)), default=0.0)
 
 
 def _kind(other: object) -> str:

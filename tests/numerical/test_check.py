@@ -193,6 +193,12 @@ def test_a_gradient_of_a_coarser_dtype():
     assert_gradient(lambda x: np.sum(x**3), x, lambda x: (3 * x**2).astype(np.float32))
 
 
+def test_a_gradient_of_numbers():
+    x = np.asarray([1.0, 2.0])
+    for g in ([2.0, 4.0], (2, 4), np.asarray([2, 4]), lambda x: [2 * float(x[0]), 4]):
+        assert_gradient(lambda x: np.sum(x**2), x, g)
+
+
 def test_what_f_returns_is_checked():
     for value, message in ((None, "is a return missing"), (np.ones(2), "one number"), (1j, "real")):
         with pytest.raises((TypeError, ValueError), match=message):

@@ -129,6 +129,20 @@ def epsilon(xp: Namespace, dtype: DType) -> float:
     return float(xp.finfo(dtype).eps)
 
 
+def epsilon_of(value: object) -> float:
+    """Return the epsilon of an array or a scalar; 0 if it is no floating one, or Python's own.
+
+    A Python number says nothing of the precision with which it was computed.
+    """
+    if isinstance(value, np.floating):
+        return epsilon(np, value.dtype)
+    if is_array(value):
+        xp = namespace_of(value)
+        dtype = value.dtype  # type: ignore[attr-defined]
+        return epsilon(xp, dtype) if is_real_floating(xp, dtype) else 0.0
+    return 0.0
+
+
 def dtypes_on(xp: Namespace, device: Device) -> dict[str, DType]:
     """Return the standard's dtypes that `device` has, by name."""
     dtypes: dict[str, DType] = xp.__array_namespace_info__().dtypes(device=device)

@@ -15,9 +15,9 @@ from gdx.backends import (
     cast,
     device_of,
     epsilon,
+    epsilon_of,
     floating,
     is_array,
-    is_real_floating,
     library,
     namespace_of,
 )
@@ -129,7 +129,7 @@ class Differences:
 
     def is_coarser(self, value: Any) -> bool:
         """Tell whether f is of less precision than was believed, and believe it from now on."""
-        eps = 0.0 if self.h is not None or self.stencil.imaginary else _epsilon_of(value)
+        eps = 0.0 if self.h is not None or self.stencil.imaginary else epsilon_of(value)
         if eps <= self.eps:
             return False
         self._follow(eps)
@@ -211,9 +211,7 @@ class Differences:
     def _shaped(self, step: Any) -> Array:
         """Return a step, one for all or one for each element, as an array of the shape of x."""
         x, xp = self.x, self.xp
-        if not is_array(step) or step.ndim == 0:
-            return xp.full_like(x, float(step))
-        return step if step.ndim == x.ndim == 1 else xp.reshape(step, x.shape)
+        return xp.reshape(step, x.shape) if is_array(step) else xp.full_like(x, step)
 
     def levels(self) -> list[Step]:
         """Return the steps between which the derivative is extrapolated, the widest first."""
@@ -225,7 +223,7 @@ class Differences:
         """Return by how much the rounding of f and of its argument may change the derivative."""
         value, divisor = quotients.value, quotients.divisor
         xp = namespace_of(value)
-        eps = max(self.eps, _epsilon_of(quotients.values[0]))
+        eps = max(self.eps, epsilon_of(quotients.values[0]))
         if self.stencil.imaginary:
             return eps * xp.abs(value)
         largest = functools.reduce(xp.maximum, [_largest(value, xp) for value in quotients.values])
@@ -306,14 +304,3 @@ def _complex(x: Array, xp: Namespace) -> Array:
 def _largest(value: Array, xp: Namespace) -> Array:
     """Return the largest absolute value along the first axis, of those that are finite."""
     return xp.max(xp.abs(xp.where(xp.isfinite(value), value, xp.zeros_like(value))), axis=0)
-
-
-def _epsilon_of(value: object) -> float:
-    """Return the epsilon of a value of f; a Python number says nothing of its precision."""
-    if isinstance(value, np.floating):
-        return epsilon(np, value.dtype)
-    if is_array(value):
-        xp = namespace_of(value)
-        dtype = value.dtype  # type: ignore[attr-defined]
-        return epsilon(xp, dtype) if is_real_floating(xp, dtype) else 0.0
-    return 0.0
