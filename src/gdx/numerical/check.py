@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gdx.backends import Array, floating, library, namespace_of
+from gdx.numerical.comparison import Comparison
 from gdx.numerical.given import as_gradient
 from gdx.numerical.in_place import check_unchanged
 from gdx.numerical.jacobian import directional
@@ -204,82 +204,64 @@ def _compared(
     directions = [tree_of(rng.standard_normal(n), x) for _ in range(_DIRECTIONS)]
     with _along(f, x, directions[0]) as (along, _):
         noise = max(noise_of(along, eps), eps * abs(value))
-    own = given.numbers[chosen]
-    right, errors = _differences(f, x, chosen, n, noise)
-    known = np.isfinite(right) & np.isfinite(errors)
-    largest = abs(right[known]).max(initial=0.0)
-    allowed = 5 * errors + math.sqrt(eps) * abs(right) + 10 * eps * largest
-    off = abs(own - right)
-    findings = {
-        int(k): _looked_again(f, x, int(chosen[k]), own[k], off[k], noise, eps, value)
-        for k in np.nonzero(known & ~(off <= allowed))[0]
-    }
-    wrong, kinks, right_after_all, unclear = (
-        np.asarray([findings.get(k) is finding for k in range(len(chosen))])
-        for finding in (Finding.WRONG, Finding.KINK, Finding.RIGHT, Finding.UNCLEAR)
-    )
-    unclear |= ~known & ~np.isfinite(own)
+    found = Comparison(given.numbers[chosen], *_differences(f, x, chosen, n, noise), eps)
+    for k in found.doubtful:
+        with _along(f, x, unit(x, int(chosen[k]))) as (along, scale):
+            slope, doubt = found.own[k] * scale, found.off[k] * scale
+            found.findings[int(k)] = second_look(along, slope, doubt, noise, eps, value)
     order, apart = _along_directions(f, x, given, value, directions, noise, eps)
-    share = np.where(known, off / np.maximum(allowed, np.finfo(float).tiny), -1.0)
-    share[kinks | right_after_all] = -1.0
-    i = int(np.argmax(np.where(np.isnan(share), np.inf, share)))
-    worst = given.place(int(chosen[i]))
-    found = partial(
-        GradientCheck,
-        worst=worst,
-        given=float(own[i]),
-        numerical=float(right[i]),
-        error=float(errors[i]),
-        remainder_order=order,
+    i = found.worst
+    place, own, right, error = (
+        given.place(int(chosen[i])),
+        float(found.own[i]),
+        float(found.right[i]),
+        float(found.errors[i]),
     )
-    of = f"{int(known.sum())} elements" + (f", chosen among {n}" if n > _MOST else "")
-    where = _WORST.format(place=worst, own=own[i], right=right[i], error=errors[i])
-    if wrong.any():
-        fine = known & ~(kinks | right_after_all | unclear)
+    of = f"{int(found.known.sum())} elements" + (f", chosen among {n}" if n > _MOST else "")
+    where = _WORST.format(place=place, own=own, right=right, error=error)
+    if found.where(Finding.WRONG).any():
+        fine = found.known & ~found.where(Finding.KINK, Finding.RIGHT, Finding.UNCLEAR)
         evidence = Evidence(
-            own[fine],
-            right[fine],
+            found.own[fine],
+            found.right[fine],
             Vector(x).numbers[chosen][fine],
-            allowed[fine],
-            _matrices(given, right) if n <= _MOST else [],
+            found.allowed[fine],
+            _matrices(given, found.right) if n <= _MOST else [],
         )
         cause, sentence = suspected_cause(evidence)
-        return found("wrong", f"{int(wrong.sum())} of {of} are wrong. {sentence} {where}", cause)
+        count = int(found.where(Finding.WRONG).sum())
+        verdict, message = "wrong", f"{count} of {of} are wrong. {sentence} {where}"
+    else:
+        verdict, cause, message = _unless_wrong(found, value, of, where)
+        if verdict == "correct" and apart:
+            verdict, cause, message = "wrong", "some elements", _APART.format(of=of)
+    return GradientCheck(verdict, message, cause, place, own, right, error, order)
+
+
+def _unless_wrong(
+    found: Comparison, value: float, of: str, where: str
+) -> tuple[str, str | None, str]:
+    """Return verdict, cause and message of a gradient in which no element was found wrong."""
+    known, own = found.known, found.own
     if not known.any():
-        return found("inconclusive", _NOWHERE, "not finite")
+        return "inconclusive", "not finite", _NOWHERE
+    unclear = found.where(Finding.UNCLEAR) | (~known & ~np.isfinite(own))
     if unclear.any():
         cause = "rounding" if known[unclear].all() else "not finite"
-        return found("inconclusive", _UNCLEAR.format(count=int(unclear.sum()), where=where), cause)
-    scale = max(largest, abs(own[known]).max())
-    blind = allowed[known].min() > scale
-    if blind and abs(own[known]).max() > _NOTHING * eps * abs(value):
-        return found("inconclusive", _ROUNDING, "rounding")
-    if apart and n > _MOST:
-        return found("wrong", _APART.format(of=of), "some elements")
-    tolerance = allowed[known].max() / scale if scale and not blind else 0.0
+        return "inconclusive", cause, _UNCLEAR.format(count=int(unclear.sum()), where=where)
+    size = abs(own[known]).max()
+    scale = max(found.largest, size)
+    blind = found.allowed[known].min() > scale
+    if blind and size > _NOTHING * found.eps * abs(value):
+        return "inconclusive", "rounding", _ROUNDING
+    tolerance = found.allowed[known].max() / scale if scale and not blind else 0.0
     message = f"{of} agree with finite differences, to {tolerance:.1g} of the largest."
-    if kinks.any():
-        message += _KINKS.format(count=int(kinks.sum()))
+    kinks = int(found.where(Finding.KINK).sum())
+    if kinks:
+        message += _KINKS.format(count=kinks)
     if not known.all():
         message += _UNKNOWN.format(count=int((~known).sum()))
-    return found("correct", message, "kink" if kinks.any() else None)
-
-
-def _looked_again(
-    f: Function,
-    x: Tree,
-    i: int,
-    own: float,
-    off: float,
-    noise: float,
-    eps: float,
-    value: float,
-) -> Finding:
-    """Return the finding of a second look at the i-th element of the gradient."""
-    if not math.isfinite(own):
-        return Finding.WRONG
-    with _along(f, x, unit(x, i)) as (along, scale):
-        return second_look(along, own * scale, off * scale, noise, eps, value)
+    return "correct", "kink" if kinks else None, message
 
 
 # A gradient that is as small as this share of a rounding of f counts as zero.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable
 
 # The step is so many times wider than the one in which noise is as large as the doubt,
@@ -31,11 +32,15 @@ def second_look(
     of f, `eps` the rounding of its argument, and `value` f(0). The slope is compared with the
     one-sided ones, where the step is just so large that they are known much better than the doubt.
     """
+    if not math.isfinite(slope):
+        return Finding.WRONG
     noise += eps * (abs(slope) + doubt)
     h = _ABOVE_NOISE * noise / doubt
     if not h <= _WIDEST:
         return Finding.UNCLEAR
     ahead, behind = _slopes(f, h, value)
+    if not math.isfinite(ahead - behind):
+        return Finding.UNCLEAR
     margin = _DEVIATIONS * noise / h
     if not min(ahead, behind) - margin <= slope <= max(ahead, behind) + margin:
         return Finding.WRONG
