@@ -47,7 +47,7 @@ def test_absent_cupy_falls_back_with_one_warning():
     assert len(caught) == 1
     message = str(caught[0].message)
     assert "cupy is not installed" in message
-    assert 'pip install "gdx[cuda12]"' in message
+    assert "pip install cupy-cuda12x" in message
     assert "numpy on cpu" in message
     assert caught[0].filename == __file__
 

@@ -129,5 +129,5 @@ def test_gradient_field_points_downhill(case):
 
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"gdx\[plot\]"):
+    with pytest.raises(ImportError, match=r"pip install matplotlib"):
         gdx.plot.loss_curve([1.0])

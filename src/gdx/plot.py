@@ -1,4 +1,4 @@
-"""Pictures of functions, descents and losses (needs matplotlib: ``pip install "gdx[plot]"``)."""
+"""Pictures of functions, descents and losses (needs matplotlib: ``pip install matplotlib``)."""
 
 from __future__ import annotations
 
@@ -229,5 +229,5 @@ def _pyplot() -> Any:
     try:
         from matplotlib import pyplot
     except ImportError as error:
-        raise ImportError('gdx.plot needs matplotlib: pip install "gdx[plot]".') from error
+        raise ImportError("gdx.plot needs matplotlib: pip install matplotlib.") from error
     return pyplot

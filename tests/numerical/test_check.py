@@ -43,9 +43,9 @@ BUGS = {
     "one element": (
         lambda g, x: g * (1 + 0.01 * (np.arange(6) == 3)),
         "some elements",
-        "1 element is wrong",
+        "1 of 6 elements is wrong. The others are right",
     ),
-    "1e-4": (lambda g, x: g * (1 + 1e-4), "factor", "1.0001 times"),
+    "1e-4": (lambda g, x: g * (1 + 1e-4), "factor", "a factor of 1 +0.0001"),
     "nan": (lambda g, x: np.where(np.arange(6) == 2, np.nan, g), "not finite", "NaN"),
 }
 
@@ -193,6 +193,11 @@ def test_a_gradient_of_a_coarser_dtype():
     assert_gradient(lambda x: np.sum(x**3), x, lambda x: (3 * x**2).astype(np.float32))
 
 
+def test_a_gradient_of_a_constant():
+    check = gdx.check_gradient(lambda x: 3.0, np.ones(3), np.ones(3))
+    assert (check.verdict, check.cause) == ("wrong", "constant")
+
+
 def test_a_gradient_of_numbers():
     x = np.asarray([1.0, 2.0])
     for g in ([2.0, 4.0], (2, 4), np.asarray([2, 4]), lambda x: [2 * float(x[0]), 4]):
@@ -246,7 +251,7 @@ def test_a_function_that_is_not_finite():
         lambda x: x[1] ** 2 + (0 if x[0] == 1 else np.nan), np.ones(2), np.asarray([9.0, 2.0])
     )
     assert part
-    assert "In 1, f is not finite" in part.message
+    assert "At 1 more, f is not finite" in part.message
 
 
 def test_a_function_that_changes_its_argument():

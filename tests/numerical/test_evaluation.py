@@ -93,6 +93,24 @@ def test_a_wrong_shape_of_the_stack_in_a_jacobian():
         gdx.numerical_jacobian(lambda x: x[0], X, vectorized=True)
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x**2 + x[0],
+        lambda x: np.cumsum(x, 0),
+        lambda x: np.exp(x) / np.sum(np.exp(x)),
+    ],
+)
+@pytest.mark.parametrize("method", ["central", "forward", "complex"])
+def test_f_that_mixes_the_points_of_a_stack(f, method):
+    """Its values have the right shape, and would give wrong derivatives in silence."""
+    x = np.asarray([1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"f mixes the points of a stack.*x\[\.\.\., 0\]"):
+        gdx.numerical_jacobian(f, x, vectorized=True, method=method)
+    with pytest.raises(ValueError, match="f mixes the points of a stack"):
+        gdx.numerical_jvp(f, x, x, vectorized=True, method=method)
+
+
 def test_a_view_of_the_stack():
     found = gdx.numerical_gradient(lambda x: x[:, 1, 1], X, vectorized=True, max_bytes=1)
     assert found.sum() == pytest.approx(1)

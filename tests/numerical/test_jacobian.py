@@ -112,7 +112,8 @@ def test_jvp(case, method, vectorized):
     )
     assert case.holds(result.value)
     assert result.value.shape == (2, 2)
-    assert result.nfev == (1 if method == "complex" else 2)
+    checks = 3 if vectorized and case.on_host else 0  # whether f mixes the points of a stack
+    assert result.nfev == (1 if method == "complex" else 2) + checks
     power = {"central": 2 / 3, "complex": 1}.get(method, 1 / 2)
     np.testing.assert_allclose(
         gdx.to_numpy(result.value), its_jacobian(X) @ v, atol=1000 * case.eps**power
@@ -203,7 +204,7 @@ def test_a_band_needs_as_many_evaluations_as_it_is_wide(case, vectorized):
     result = gdx.numerical_jacobian(
         chain, case.asarray(x), sparsity=band, vectorized=vectorized, full_output=True
     )
-    assert result.nfev == 6
+    assert result.nfev == 6 + (3 if vectorized and case.on_host else 0)
     assert case.holds(result.value)
     np.testing.assert_allclose(
         gdx.to_numpy(result.value), its_tridiagonal(x), atol=60 * case.eps ** (2 / 3)

@@ -311,7 +311,7 @@ def test_trees_without_arrays():
     ("how", "message"),
     [
         ({"order": 6.0}, "order must be an integer, 1 or more; got 6.0"),
-        ({"order": 3}, r"order must be one of 2, 4, 6, 8 for method='central'; got 3"),
+        ({"order": 3}, r"order must be 2 or 4 or 6 or 8 for method='central'; got 3"),
         ({"method": ["central"]}, "method must be a name"),
     ],
 )

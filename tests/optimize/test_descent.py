@@ -207,7 +207,7 @@ def test_progress(capsys):
 
 def test_progress_without_tqdm(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    with pytest.raises(ImportError, match=r"gdx\[progress\]"):
+    with pytest.raises(ImportError, match=r"pip install tqdm"):
         gdx.gradient_descent(bowl, START, progress=True)
 
 

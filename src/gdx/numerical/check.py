@@ -40,8 +40,8 @@ class GradientCheck:
     message : str
         What was found, and what to do next.
     cause : str or None
-        What is suspected: "sign", "factor", "zero", "transpose", "order", "missing term", "some
-        elements", "not finite", "kink", "rounding" or "random".
+        What is suspected: "sign", "factor", "zero", "constant", "transpose", "order", "missing
+        term", "some elements", "not finite", "kink", "rounding" or "random".
     worst : tuple
         The element that fits worst: its index, after the keys that lead to its array in a tree.
     given, numerical, error : float
@@ -118,8 +118,9 @@ def check_gradient(
     -----
     "Inconclusive" is the verdict where nothing can be told: f is random or not finite at x, or its
     rounding is as large as its slope, as with float16 values of a large function. Numbers are read
-    from the device, `f` is evaluated 34 times for each element compared (18 times in float32), and
-    an `x` that can be assigned is stepped in place, as by `numerical_gradient`.
+    from the device, `f` is evaluated 34 times for each element compared (18 times in float32) and
+    about 50 times more, and an `x` that can be assigned is stepped in place, as by
+    `numerical_gradient`.
 
     References
     ----------
@@ -230,7 +231,8 @@ def _compared(
         )
         cause, sentence = suspected_cause(evidence)
         count = int(found.where(Finding.WRONG).sum())
-        verdict, message = "wrong", f"{count} of {of} are wrong. {sentence} {where}"
+        are = "is" if count == 1 else "are"
+        verdict, message = "wrong", f"{count} of {of} {are} wrong. {sentence} {where}"
     else:
         verdict, cause, message = _unless_wrong(found, value, of, where)
         if verdict == "correct" and apart:
@@ -278,18 +280,18 @@ _ROUNDING = (
     "or with a smaller f, such as a mean in place of a sum."
 )
 _UNCLEAR = (
-    "in {count}, the gradient differs from what wide steps see, and the rounding of f hides what "
-    "narrow ones would. {where} Check it with x in float64."
+    "at {count} of them, the gradient differs from what wide steps see, and the rounding of f "
+    "hides what narrow ones would. {where} Check it with x in float64."
 )
 _APART = (
     "{of} are right, but the slopes along random directions are not: among the elements that were "
     "not compared, some are wrong. Another rng chooses others."
 )
 _KINKS = (
-    " In {count}, f has a kink (as relu, abs or max at 0): there the gradient lies between the "
-    "slopes on both sides, as it should."
+    " At {count} of them, f has a kink (as relu, abs or max at 0): there the gradient lies between "
+    "the slopes on both sides, as it should."
 )
-_UNKNOWN = " In {count}, f is not finite beside x, and nothing is known."
+_UNKNOWN = " At {count} more, f is not finite beside x, and nothing is known."
 _WORST = "Worst: element {place} is {own:.8g}; the difference is {right:.8g} ± {error:.1g}."
 
 

@@ -21,7 +21,7 @@ from gdx.backends import (
     library,
     namespace_of,
 )
-from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation
+from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation, check_rows
 from gdx.numerical.floats import gradient_in_floats
 from gdx.numerical.layout import Layout, Step, along_first, lay_out
 from gdx.numerical.points import Directions, Points, indices
@@ -177,6 +177,8 @@ class Differences:
             return quotients._replace(nfev=count + quotients.nfev)
         if watched and self.on_host:
             count += self.check_reaction(f, x, layout, values, fx)
+            if self.evaluation.vectorized and not self.evaluation.of_numbers and points.count:
+                count += check_rows(f, x, points.stack(0, 0, 1))
         if stencil.imaginary:
             values = [imaginary_part(value) for value in values]
         if self.directions is not None:

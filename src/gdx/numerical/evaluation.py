@@ -9,6 +9,7 @@ from typing import Any
 from gdx.backends import (
     Array,
     is_array,
+    is_complex,
     library,
     may_fork,
     namespace_of,
@@ -164,3 +165,35 @@ def _evaluated(shared: tuple[Function, Points], task: tuple[int, int]) -> list[A
     known = library(namespace_of(points.x))
     own = Points(known.copied(points.x), points.columns, points.directions)
     return one_at_a_time(f, own, *task, in_place=known.writable(own.x), of_numbers=False)
+
+
+def check_rows(f: Function, x: Array, point: Array) -> int:
+    """Raise if f mixes the points of a stack; return at how many points it was evaluated for that.
+
+    `point` is a stack of one beside x. A number for each point could not come of mixed ones by
+    chance; arrays can. Where they do, they differ by about as much as the points; other orders of
+    summation make smaller differences.
+    """
+    xp = namespace_of(x)
+    beside = f(protected(xp.concat([xp.expand_dims(x, axis=0), point])))[1:, ...]
+    alone = f(protected(point))
+    if 0 in alone.shape:
+        return 3
+    moved = _A_PART * xp.max(xp.abs(point - x) / xp.maximum(xp.abs(x), 1.0))
+    parts = [(xp.asarray, moved)]
+    if is_complex(xp, alone.dtype):
+        parts = [(xp.real, moved), (xp.imag, _A_PART)]
+    for part, share in parts:
+        one, other = part(beside), part(alone)
+        if bool(xp.any(xp.abs(one - other) > share * xp.max(xp.abs(other)))):
+            raise ValueError(_MIXED)
+    return 3
+
+
+_A_PART = 0.01
+
+
+_MIXED = (
+    "f mixes the points of a stack (vectorized=True): its value at one of them depends on the "
+    "others. Let it work along the last axes, for example by x[..., 0] and xp.sum(x, axis=-1)."
+)

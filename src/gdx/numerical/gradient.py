@@ -66,9 +66,10 @@ def numerical_gradient(
     f0 : number, optional
         f(x), where it is known; it saves the one evaluation there.
     vectorized : bool
-        `f` maps a stack of k points, of shape (k, \*x.shape), to an array of k numbers. It is
-        called on stacks that fit the cache of a CPU or the free memory of a GPU. Where memory runs
-        out, they are halved.
+        `f` maps a stack of k points, of shape (k, \*x.shape), to an array of k numbers, each point
+        by itself: ``x[..., 0]`` and ``sum(x, axis=-1)``, not ``x[0]`` and ``sum(x)``. It is called
+        on stacks that fit the cache of a CPU or the free memory of a GPU. Where memory runs out,
+        they are halved.
     max_bytes : int, optional
         The largest stack, in bytes.
     workers : int, map-like callable, executor or dask.distributed.Client, optional

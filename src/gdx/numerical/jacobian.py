@@ -40,14 +40,16 @@ def numerical_jacobian(
     ----------
     f : callable
         Takes `x` and returns an array of any shape, or a number; its values may be complex. With
-        ``vectorized=True`` it maps (k, \*x.shape) to (k, \*f(x).shape).
+        ``vectorized=True`` it maps (k, \*x.shape) to (k, \*f(x).shape); on the host, three more
+        evaluations tell whether it mixes the points.
     x, h, method, order, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
         As for `numerical_gradient`.
     sparsity : array of truth values, or (array, groups), optional
         Where the Jacobian may differ from zero: of its shape, or of the shape (f(x).size, x.size);
         a matrix of scipy.sparse will do. Columns that have no row in common are moved together, so
         a banded Jacobian needs as many evaluations as it has bands, however large it is. `groups`
-        gives the number of the group of each column, where the caller has found better ones.
+        gives the number of the group of each column, where the caller has found better ones. It is
+        believed: where a Jacobian has more elements than it says, those and others are wrong.
 
     Returns
     -------

@@ -6,9 +6,11 @@ import enum
 import math
 from collections.abc import Callable
 
-# The step is so many times wider than the one in which noise is as large as the doubt,
-_ABOVE_NOISE = 16
-# and so many deviations of noise are allowed.
+# The step is so many times wider than the one in which noise is as large as the doubt: the first of
+# these with which it is still narrow, or the last.
+_ABOVE_NOISE = (256, 16)
+_NARROW = 1e-4
+# So many deviations of noise are allowed.
 _DEVIATIONS = 4
 # In units of max(1, |x|).
 _WIDEST = 1.0
@@ -35,7 +37,8 @@ def second_look(
     if not math.isfinite(slope):
         return Finding.WRONG
     noise += eps * (abs(slope) + doubt)
-    h = _ABOVE_NOISE * noise / doubt
+    steps = [above * noise / doubt for above in _ABOVE_NOISE]
+    h = next((step for step in steps if step <= _NARROW), steps[-1])
     if not h <= _WIDEST:
         return Finding.UNCLEAR
     ahead, behind = _slopes(f, h, value)

@@ -127,8 +127,8 @@ def _made(method: str, order: int | None, derivative: int) -> Stencil:
         )
     order = kind.orders[0] if order is None else whole("order", order, 1)
     if order not in kind.orders:
-        allowed = ", ".join(map(str, kind.orders))
-        raise ValueError(f"order must be one of {allowed} for method={method!r}; got {order!r}.")
+        allowed = " or ".join(map(str, kind.orders))
+        raise ValueError(f"order must be {allowed} for method={method!r}; got {order!r}.")
     if kind.imaginary:
         return Stencil((1,), (1.0,), 0.0, 1, order, 1, imaginary=True)
     offsets = kind.offsets(order, derivative)

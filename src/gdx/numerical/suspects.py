@@ -61,10 +61,17 @@ def _sign(evidence: Evidence) -> str:
     return "It has the wrong sign." if explained else ""
 
 
+def _constant(evidence: Evidence) -> str:
+    constant = evidence.given.any() and not evidence.right.any()
+    return "f does not react to x, so its gradient is zero." if constant else ""
+
+
 def _factor(evidence: Evidence) -> str:
     factor = _share(evidence.given, evidence.right)
     if not evidence.explains_all_but(evidence.given - factor * evidence.right):
         return ""
+    if abs(factor - 1) < 1e-3:
+        return f"It is off by a factor of 1 {factor - 1:+.2g}: a constant with too few digits?"
     inverse = 1 / factor if factor else 0.0
     whole = abs(inverse) > 1.5 and abs(inverse - round(inverse)) < 1e-3 * abs(inverse)
     shown = f"1/{round(inverse)}" if whole else f"{factor:.6g}"
@@ -86,20 +93,24 @@ def _order(evidence: Evidence) -> str:
 
 
 def _missing_term(evidence: Evidence) -> str:
-    for term, what in ((evidence.x, "x"), (np.ones_like(evidence.x), "a constant")):
+    for term, sentence in (
+        (evidence.x, "What is missing is {:.4g} times x: the gradient of a penalty?"),
+        (
+            np.ones_like(evidence.x),
+            "What is missing is {:.4g} everywhere: a linear term?",
+        ),
+    ):
         factor = _share(evidence.wrong, term)
         if len(term) > 2 and evidence.explains_all_but(evidence.wrong - factor * term):
-            return f"What is missing is {factor:.4g} times {what}: the gradient of a penalty?"
+            return sentence.format(factor)
     return ""
 
 
 def _some_elements(evidence: Evidence) -> str:
     wrong = abs(evidence.wrong) > evidence.allowed
-    count = int(wrong.sum())
     if wrong.mean() > 0.5:
         return ""
-    are = "element is" if count == 1 else "elements are"
-    return f"{count} {are} wrong, the others are right: a special case?"
+    return "The others are right: a special case?"
 
 
 _CAUSES: dict[str, Callable[[Evidence], str]] = {
@@ -108,6 +119,7 @@ _CAUSES: dict[str, Callable[[Evidence], str]] = {
     "transpose": _transpose,
     "order": _order,
     "zero": _zero,
+    "constant": _constant,
     "factor": _factor,
     "missing term": _missing_term,
     "some elements": _some_elements,

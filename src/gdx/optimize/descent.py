@@ -89,7 +89,7 @@ def gradient_descent(
     verbose : bool
         Print each coordinate and its gradient before each step.
     progress : bool
-        Show a progress bar (needs tqdm: ``pip install "gdx[progress]"``).
+        Show a progress bar (needs tqdm: ``pip install tqdm``).
     check_every : int
         After so many steps, and at both ends, f and x are looked at: is all finite, and is this
         the best point so far? Nothing else is read from the device.
@@ -203,7 +203,7 @@ def _counting(step_num: int, progress: bool) -> Iterable[int]:
     try:
         from tqdm import trange
     except ImportError as error:
-        raise ImportError('progress=True needs tqdm: pip install "gdx[progress]".') from error
+        raise ImportError("progress=True needs tqdm: pip install tqdm.") from error
     bar: Iterable[int] = trange(step_num, unit="step")
     return bar
 
