@@ -319,3 +319,27 @@ def test_methods_that_do_not_exist(how, message):
     gdx.numerical_gradient(cubes, X, order=6)
     with pytest.raises(ValueError, match=message):
         gdx.numerical_gradient(cubes, X, **how)
+
+
+@pytest.mark.parametrize("order", [2, 8])
+@pytest.mark.parametrize("room", [(3e-9, 2e-9), (1.0, 2e-9), (0.0, 1e-9), (1e-6, 3e-6)])
+def test_little_room_is_used_as_scipy_does(order, room):
+    """Two sides, cut, where that is no narrower than one; no stencil that multiplies rounding."""
+    numdiff = pytest.importorskip("scipy.optimize._numdiff")
+    x = np.asarray([10.0, 9.63])
+
+    def f(x):
+        return np.stack([x[0] * np.sin(x[1]), x[1] * np.cos(x[0]), x[0] ** 3 * x[1] ** -0.5])
+
+    bounds = (x - room[0], x + room[1])
+    found = gdx.numerical_jacobian(f, x, bounds=bounds, order=order)
+    a, b = x
+    exact = np.asarray(
+        [
+            [np.sin(b), a * np.cos(b)],
+            [-b * np.sin(a), np.cos(a)],
+            [3 * a**2 * b**-0.5, -0.5 * a**3 * b**-1.5],
+        ]
+    )
+    theirs = numdiff.approx_derivative(f, x, method="3-point", bounds=bounds)
+    assert abs(found - exact).max() <= 5 * abs(theirs - exact).max()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -316,7 +316,7 @@ def _sampled(sizes: list[int], rng: np.random.Generator) -> np.ndarray:
 def _differences(f: Function, x: Tree, chosen: np.ndarray, n: int, noise: float) -> tuple[Any, Any]:
     """Return the numerical gradient in the chosen elements, and its error."""
     directions = None if len(chosen) == n else _only(chosen, x)
-    central = replace(settings(1, "central", None), expects_change=False, noise=noise)
+    central = settings(1, "central", None)._replace(expects_change=False, noise=noise)
     result = leafwise(f, x, central, shape_of_x, True, directions)
     return Vector(result.value).numbers[chosen], Vector(result.error).numbers[chosen]
 
@@ -361,7 +361,7 @@ def _along_directions(
     Whether one is, matters only where not all elements are compared.
     """
     orders, apart = [], []
-    central = replace(settings(1, "central", None, of_numbers=False), noise=noise)
+    central = settings(1, "central", None, of_numbers=False)._replace(noise=noise)
     for v in directions:
         moves = given.numbers * Vector(v).numbers
         slope = float(moves.sum())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def of_parts(
     real = derive(
         _OfParts(f, kinds),
         map_leaves(_apart, z, kinds),
-        replace(chosen, h=steps, of_copies=True),
+        chosen._replace(h=steps, of_copies=True),
         *how,
     )
     return Derivative(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gdx.backends import (
     Array,
@@ -26,8 +25,7 @@ _SHARE_OF_FREE_BYTES = 1 / 16
 _TASKS = 512
 
 
-@dataclass(frozen=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """Where f is evaluated, and whether it returns one number or an array of any shape."""
 
     vectorized: bool = False

@@ -132,13 +132,15 @@ def _within(
 
     A step has a sign: points on the other side are those of the forward stencil with a negative
     step. Where the side with more room is too small for the step, the step is cut; where it is too
-    small even for a stencil of second order, that one is taken, since it bears rounding best. All
-    steps of a ladder lie on the sides on which the widest does, which may be cut to keep two of
-    them.
+    small even for a stencil of second order, that one is taken, since it bears rounding best. Two
+    sides are kept, with a cut step, where that is no narrower than the step on one would be, or
+    not much in a ladder; all steps of a ladder lie on the sides on which the widest does.
     """
+    low_order = min(of.order, 2)
     wide = stencil("forward", of.order, of.derivative)
-    low = stencil("forward", min(of.order, 2), of.derivative)
+    low = stencil("forward", low_order, of.derivative)
     central = wide if of.one_sided else of
+    low_central = low if of.one_sided else stencil("central", low_order, of.derivative)
     above, below = bounds.upper - x, x - bounds.lower
     inside = (above >= 0) & (below >= 0)
     step = xp.where(inside, step + 0 * x, xp.nan)
@@ -154,39 +156,44 @@ def _within(
         keeps = (ahead >= reach * step) | (ahead >= behind)
         way = xp.where(keeps, way + 0 * x, -way + 0 * x)
         fits = xp.zeros_like(inside)
+        within = step
     else:
         way = xp.where(above >= below, 1 + 0 * x, -1 + 0 * x)
-        asked = step if part is None else xp.minimum(step, room / reach) / _TWO_SIDES
-        fits = xp.minimum(above, below) >= max(of.offsets) * asked
+        asked = xp.minimum(step, room / reach) / (1 if part is None else _TWO_SIDES)
+        farthest = _chosen(narrow, max(low_central.offsets), max(of.offsets), x, xp)
+        within = xp.minimum(above, below) / farthest
+        fits = within >= asked
     if together:
         fits = xp.broadcast_to(xp.all(fits), fits.shape)
     aside = way * xp.minimum(step, room / reach)
+    step = xp.minimum(step, within)
     if part is not None:
-        step = part * xp.minimum(step, xp.minimum(above, below) / max(of.offsets))
-        aside = part * aside
+        step, aside = part * step, part * aside
     if of.derivative > 1:
         aside = (x + aside) - x
         step = (x + step) - x
     columns = []
     for j, offset in enumerate(wide.offsets):
-        moved = xp.where(fits, x + _padded(central, j)[0] * step, x + offset * aside)
+        own = _chosen(narrow, _padded(low_central, j)[0], _padded(central, j)[0], x, xp)
+        moved = xp.where(fits, x + own * step, x + offset * aside)
         columns.append(xp.minimum(xp.maximum(moved, bounds.lower), bounds.upper))
 
-    def weight(own: float, of_low: float, of_wide: float) -> Array:
+    def weight(both_low: float, both: float, one_low: float, one: float) -> Array:
         # Of elements that move together, one number is for all.
-        these, those, like = (y[:1] if together else y for y in (fits, narrow, x))
-        aside = _chosen(those, of_low, of_wide, like, xp)
-        return xp.where(these, xp.full_like(like, own), aside)
+        two_sided, short, like = (y[:1] if together else y for y in (fits, narrow, x))
+        return xp.where(
+            two_sided,
+            _chosen(short, both_low, both, like, xp),
+            _chosen(short, one_low, one, like, xp),
+        )
 
-    weights = [
-        weight(*(_padded(one, j)[1] for one in (central, low, wide)))
-        for j in range(len(wide.offsets))
-    ]
-    weight_of_x = weight(central.weight_of_x, low.weight_of_x, wide.weight_of_x)
+    stencils = low_central, central, low, wide
+    weights = [weight(*(_padded(s, j)[1] for s in stencils)) for j in range(len(wide.offsets))]
+    weight_of_x = weight(*(s.weight_of_x for s in stencils))
     if of.derivative > 1:
         distance = xp.where(fits, step, aside)
     else:
-        far = max(of.offsets)
+        far = _chosen(narrow, max(low_central.offsets), max(central.offsets), x, xp)
         spanned = (x + far * step) - (x - far * step)
         reached = xp.where(narrow, columns[len(low.offsets) - 1], columns[-1])
         distance = xp.where(fits, spanned, reached - x)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gdx.backends import (
     Array,
@@ -23,8 +22,7 @@ from gdx.options import positive, whole
 from gdx.trees import StructureError, Tree, is_tree, map_leaves
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How a derivative is taken at each array of x, as the caller chose it."""
 
     stencil: Stencil

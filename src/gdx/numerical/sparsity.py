@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,8 +12,7 @@ from gdx.numerical.points import Directions
 from gdx.trees import Tree, is_tree
 
 
-@dataclass(frozen=True, eq=False)
-class Pattern:
+class Pattern(NamedTuple):
     """Where a Jacobian may differ from zero (row i, column j), and which columns move together."""
 
     structure: np.ndarray

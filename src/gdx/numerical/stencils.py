@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from gdx.options import whole
 
@@ -89,8 +90,7 @@ def _backward(order: int, derivative: int) -> list[int]:
     return [-offset for offset in _forward(order, derivative)]
 
 
-@dataclass(frozen=True)
-class _Method:
+class _Method(NamedTuple):
     offsets: Callable[[int, int], list[int]]
     orders: tuple[int, ...]  # the first is the default
     derivatives: tuple[int, ...] = (1, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +11,7 @@ import numpy as np
 _UNEXPLAINED = 0.02
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
+class Evidence(NamedTuple):
     """The gradient that was given, the right one, x, and what may be off, where they were compared.
 
     `matrices` are the given and the right arrays of two dimensions that differ, if all elements
