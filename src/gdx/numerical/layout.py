@@ -175,7 +175,8 @@ def _within(
     columns = []
     for j, offset in enumerate(wide.offsets):
         own = _chosen(narrow, _padded(low_central, j)[0], _padded(central, j)[0], x, xp)
-        moved = xp.where(fits, x + own * step, x + offset * aside)
+        one = _chosen(narrow, _padded(low, j)[0], offset, x, xp)
+        moved = xp.where(fits, x + own * step, x + one * aside)
         columns.append(xp.minimum(xp.maximum(moved, bounds.lower), bounds.upper))
 
     def weight(both_low: float, both: float, one_low: float, one: float) -> Array:
