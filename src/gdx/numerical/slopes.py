@@ -9,7 +9,7 @@ from collections.abc import Callable
 # The step is so many times wider than the one in which noise is as large as the doubt: the first of
 # these with which it is still narrow, or the last.
 _ABOVE_NOISE = (256, 16)
-_NARROW = 1e-4
+_NARROW = 1e-9
 # So many deviations of noise are allowed.
 _DEVIATIONS = 4
 # In units of max(1, |x|).
