@@ -111,6 +111,27 @@ def test_f_that_mixes_the_points_of_a_stack(f, method):
         gdx.numerical_jvp(f, x, x, vectorized=True, method=method)
 
 
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("method", ["central", "forward", "backward"])
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_rounding_is_not_taken_for_mixed_points(library, dtype, method, offset):
+    """Residuals at a solution are all rounding, and stacks of two sizes round otherwise."""
+    xp = pytest.importorskip(library)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        A, x = rng.standard_normal((300, 200)), rng.standard_normal(200)
+        matrix = xp.asarray(A, dtype=getattr(xp, dtype))
+        solution = xp.asarray(x, dtype=getattr(xp, dtype))
+        right = matrix @ solution
+
+        def residuals(x, matrix=matrix, right=right):
+            return x @ matrix.T - right + offset
+
+        found = gdx.numerical_jacobian(residuals, solution, vectorized=True, method=method)
+        assert found.shape == (300, 200)
+
+
 def test_a_view_of_the_stack():
     found = gdx.numerical_gradient(lambda x: x[:, 1, 1], X, vectorized=True, max_bytes=1)
     assert found.sum() == pytest.approx(1)
