@@ -1,4 +1,8 @@
-"""Real data: 1,797 handwritten digits, read by softmax regression with 650 parameters.
+"""Real data: handwritten digits, read without a hidden layer and with one.
+
+Both networks learn from 1,437 digits, 100 at a time: each step goes against the exact gradient of
+the loss of one such mini-batch. What they have learned is measured on 360 digits that they have
+never seen; those they learned from, the second network knows by heart.
 
 Run it: python examples/digits.py --backend numpy --save pictures
 With another backend it trains on NumPy too, and prints both times.
@@ -7,6 +11,7 @@ With another backend it trains on NumPy too, and prints both times.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import numpy as np
 from options import options, save
@@ -15,7 +20,13 @@ from sklearn.datasets import load_digits
 import gdx
 import gdx.plot
 
+NETWORKS = {
+    "softmax regression": [64, 10],  # from 8 × 8 pixels straight to a score for each digit
+    "one hidden layer": [64, 100, 10],
+}
 TEST = 360  # digits that are kept for testing
+BATCH = 100
+EPOCHS = 40  # so often each digit is seen in training
 
 
 def data() -> tuple[np.ndarray, np.ndarray]:
@@ -24,28 +35,43 @@ def data() -> tuple[np.ndarray, np.ndarray]:
     return digits.data[order] / 16, digits.target[order]
 
 
-def train(x: np.ndarray, t: np.ndarray):
-    """Train on the current backend; return the network, the result, the time, and scores."""
+def mini_batches(n: int) -> Iterator[np.ndarray]:
+    """Yield which of n samples are next, in a new order each epoch."""
+    rng = np.random.default_rng(0)
+    while True:
+        yield from rng.permutation(n)[: n - n % BATCH].reshape(-1, BATCH)
+
+
+def train(sizes: list[int], x: np.ndarray, t: np.ndarray):
+    """Train on the current backend; return the network, the result and the time."""
     xp, dtype = gdx.backend().xp, gdx.backend().dtype
-    net = gdx.SimpleNet(64, 10, init=0.01, bias=True, rng=0)
-    images, labels = gdx.asarray(x[TEST:], dtype=dtype), gdx.asarray(t[TEST:])
-    one_hot = gdx.asarray(np.eye(10)[t[TEST:]], dtype=dtype)
+    net = gdx.MLP(sizes, rng=0)
+    images, labels = gdx.asarray(x, dtype=dtype), gdx.asarray(t)
+    batches = mini_batches(len(t))
+    steps_per_epoch = len(t) // BATCH
 
     def loss(params):
-        return gdx.softmax_cross_entropy(net.predict(images, params), labels)
+        return net.loss(images, labels, params)
 
     def gradient(params):
-        # ∂L/∂scores = (softmax(scores) - one-hot) / N; a numerical one would take 1,300 losses.
-        error = (gdx.softmax(net.predict(images, params)) - one_hot) / images.shape[0]
-        return {"W": xp.matmul(xp.matrix_transpose(images), error), "b": xp.sum(error, axis=0)}
+        # Of a hundred digits it points nearly the same way as of all, at a fraction of the work. By
+        # differences it would take 15,000 losses; exact, it takes as long as three or four.
+        batch = gdx.asarray(next(batches))
+        return net.gradient(xp.take(images, batch, axis=0), xp.take(labels, batch), params)
 
     start = time.perf_counter()
     result = gdx.gradient_descent(
-        loss, net.params, lr=0.5, step_num=500, grad=gradient, history=False
+        loss,
+        net.params,
+        lr=1.0,
+        step_num=EPOCHS * steps_per_epoch,
+        grad=gradient,
+        history=False,
+        check_every=steps_per_epoch,
     )
     seconds = time.perf_counter() - start
     net.params = result.x
-    return result, seconds, gdx.to_numpy(net.predict(gdx.asarray(x[:TEST], dtype=dtype)))
+    return net, result, seconds
 
 
 def misread_digits(images: np.ndarray, t: np.ndarray, read: np.ndarray):
@@ -66,19 +92,27 @@ def misread_digits(images: np.ndarray, t: np.ndarray, read: np.ndarray):
 def main() -> None:
     chosen = options(__doc__)
     x, t = data()
-    if gdx.backend().name != "numpy":
-        with gdx.using("numpy"):
-            _, seconds, _ = train(x, t)
-        print(f"numpy: {seconds:.2f} s")
-    result, seconds, scores = train(x, t)
-    read = scores.argmax(axis=1)
-    accuracy = float((read == t[:TEST]).mean())
-    print(f"{gdx.backend().name}: {seconds:.2f} s, loss {result.fun:.3f}")
-    print(f"accuracy on {TEST} digits that were not seen in training: {accuracy:.3f}")
-    assert accuracy >= 0.93
-    ax = gdx.plot.loss_curve(result)
-    ax.set_title("Softmax regression on handwritten digits")
+    images, labels = gdx.asarray(x, dtype=gdx.backend().dtype), gdx.asarray(t)
+    ax, accuracy = None, {}
+    for name, sizes in NETWORKS.items():
+        print(f"\n{name}, {' → '.join(map(str, sizes))}")
+        if gdx.backend().name != "numpy":
+            with gdx.using("numpy"):
+                _, _, seconds = train(sizes, x[TEST:], t[TEST:])
+            print(f"numpy: {seconds:.2f} s")
+        net, result, seconds = train(sizes, x[TEST:], t[TEST:])
+        print(f"{gdx.backend().name}: {seconds:.2f} s, loss {result.fun:.3f}")
+        learned = float(gdx.to_numpy(net.accuracy(images[TEST:, :], labels[TEST:])))
+        accuracy[name] = float(gdx.to_numpy(net.accuracy(images[:TEST, :], labels[:TEST])))
+        print(f"reads {learned:.3f} of the digits it learned from,")
+        print(f"      {accuracy[name]:.3f} of {TEST} that were not seen in training")
+        ax = gdx.plot.loss_curve(result, label=name, ax=ax)
+    assert accuracy["softmax regression"] >= 0.95
+    assert accuracy["one hidden layer"] >= 0.975
+    assert accuracy["one hidden layer"] > accuracy["softmax regression"]
+    ax.set_title("Training on handwritten digits")
     save(ax, chosen, "digits_loss.png")
+    read = gdx.to_numpy(net.predict(images[:TEST, :])).argmax(axis=1)
     save(misread_digits(x[:TEST], t[:TEST], read), chosen, "digits_misread.png")
 
 

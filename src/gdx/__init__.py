@@ -4,6 +4,18 @@ The same call works on NumPy, CuPy, PyTorch, JAX, Dask and every other library t
 Array API standard; the result has the library, dtype and device of the input.
 """
 
+from gdx.autodiff import (
+    TracingError,
+    custom_vjp,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
 from gdx.backends import (
     Backend,
     BackendFallbackWarning,
@@ -26,7 +38,7 @@ from gdx.functions import (
     softmax,
     softmax_cross_entropy,
 )
-from gdx.nets import SimpleNet
+from gdx.nets import MLP, SimpleNet
 from gdx.numerical import (
     Derivative,
     GradientCheck,
@@ -42,6 +54,7 @@ from gdx.optimize import Descent, DescentResult, Status, gradient_descent
 __version__ = "0.1.0"
 
 __all__ = [
+    "MLP",
     "Backend",
     "BackendFallbackWarning",
     "BackendInfo",
@@ -52,13 +65,20 @@ __all__ = [
     "GradientCheck",
     "SimpleNet",
     "Status",
+    "TracingError",
     "array_namespace",
     "asarray",
     "backend",
     "backends",
     "check_gradient",
     "cross_entropy_error",
+    "custom_vjp",
+    "grad",
     "gradient_descent",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "log_softmax",
     "mean_squared_error",
     "numerical_gradient",
@@ -70,7 +90,10 @@ __all__ = [
     "sigmoid",
     "softmax",
     "softmax_cross_entropy",
+    "stop_gradient",
     "to_numpy",
     "use",
     "using",
+    "value_and_grad",
+    "vjp",
 ]

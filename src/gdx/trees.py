@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,14 @@ from gdx.backends import cast, common_namespace, epsilon_of, is_array, namespace
 Tree = Any
 
 _SEQUENCES = (list, tuple)
+_CONTAINERS = (dict, list, tuple)
 
 
 def is_tree(x: object) -> bool:
     """Tell whether `x` is a container of arrays; a list of numbers is one array, not a tree."""
-    if isinstance(x, dict):
-        return True
-    return isinstance(x, _SEQUENCES) and any(is_array(item) or is_tree(item) for item in x)
+    if not isinstance(x, _CONTAINERS):
+        return False
+    return isinstance(x, dict) or any(is_array(item) or is_tree(item) for item in x)
 
 
 def leaves(tree: Tree) -> list[Any]:
@@ -28,6 +29,22 @@ def leaves(tree: Tree) -> list[Any]:
         return [tree]
     items = tree.values() if isinstance(tree, dict) else tree
     return [leaf for item in items for leaf in leaves(item)]
+
+
+def structure(tree: Tree) -> Callable[[Iterator[Any]], Tree]:
+    """Return what makes a tree of the structure of `tree` from an iterator over its leaves."""
+    if not is_tree(tree):
+        return next
+    if isinstance(tree, dict):
+        named = {key: structure(item) for key, item in tree.items()}
+        return lambda leaves: {key: of_item(leaves) for key, of_item in named.items()}
+    parts, kind, fields = [*map(structure, tree)], type(tree), hasattr(tree, "_fields")
+
+    def build(leaves: Iterator[Any]) -> Tree:
+        items = [part(leaves) for part in parts]
+        return kind(*items) if fields else kind(items)
+
+    return build
 
 
 class StructureError(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import numpy as np
@@ -113,7 +114,7 @@ def test_evaluations_are_counted():
         calls.append(1)
         return bowl(x)
 
-    result = gdx.gradient_descent(f, START, step_num=25, check_every=10)
+    result = gdx.gradient_descent(f, START, step_num=25, check_every=10, grad="numerical")
     assert result.nfev == len(calls) == 25 * 4 + 4
     assert [step for step, _ in result.checks] == [0, 10, 20, 25]
     assert result.checks[0][1] == 25
@@ -127,7 +128,8 @@ def test_evaluations_are_counted_in_trees():
         calls.append(0)
         return np.sum(p["W"] ** 2) + p["b"] ** 2
 
-    result = gdx.gradient_descent(f, {"W": np.ones((2, 2)), "b": 1.0}, 0.1, 5)
+    start = {"W": np.ones((2, 2)), "b": 1.0}
+    result = gdx.gradient_descent(f, start, 0.1, 5, grad="numerical")
     assert result.nfev == len(calls) == 5 * 2 * 5 + 2
 
 
@@ -140,7 +142,7 @@ def test_evaluations_that_look_for_a_reaction_are_counted():
 
     with pytest.warns(RuntimeWarning, match="did not react"):
         result = gdx.gradient_descent(f, START, step_num=1)
-    assert result.nfev == len(calls) == 2 + 4 + 1
+    assert result.nfev == len(calls) == 2 + 4 + 1 + 1  # the last was traced, in vain
 
 
 def test_dask_is_computed_at_the_checks():
@@ -377,4 +379,67 @@ def test_nothing_is_read_between_checks(no_host_sync, monkeypatch):
 def test_the_result_prints_one_line_per_field():
     shown = repr(gdx.gradient_descent(bowl, START, lr=0.1))
     assert " message: Converged" in shown
-    assert "    nfev: 411" in shown
+    assert "gradient: exact" in shown
+    assert "    nfev: 111" in shown
+
+
+def test_the_gradient_is_exact_where_f_can_be_traced(case):
+    result = gdx.gradient_descent(bowl, case.asarray(START), lr=0.25, step_num=3)
+    assert result.gradient == "exact"
+    assert gdx.to_numpy(result.x).tolist() == [START[0] / 8, START[1] / 8]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: math.cos(x[0]) + float(x[1]) ** 2,
+        lambda x: float(np.sum(np.asarray(x) ** 2)),
+        lambda x: np.array([x[0], x[1] - 1]).max(),
+    ],
+)
+def test_the_gradient_is_numerical_where_f_leaves_the_tracer(f):
+    result = gdx.gradient_descent(f, START, lr=0.1, step_num=3)
+    assert result.gradient == "numerical"
+    assert result.fun < f(np.asarray(START))
+
+
+def test_the_gradient_is_numerical_where_f_reads_the_array_behind_its_argument():
+    net = gdx.SimpleNet(rng=0)
+
+    def f(W):
+        net.W = W
+        return net.loss([0.6, 0.9], 2)
+
+    assert gdx.gradient_descent(f, net.W, step_num=2).gradient == "exact"
+    held = np.asarray([3.0, 4.0])
+    seen = []
+
+    def closure(x):
+        seen.append(1)
+        return float(np.sum(np.asarray(x) ** 2)) if isinstance(x, np.ndarray) else 25.0
+
+    assert gdx.gradient_descent(closure, held, step_num=1).gradient == "numerical"
+
+
+def test_a_bug_in_f_is_not_hidden():
+    def f(x):
+        if not isinstance(x, np.ndarray):
+            raise TypeError("a bug")
+        return np.sum(x**2)
+
+    with pytest.raises(TypeError, match="a bug"):
+        gdx.gradient_descent(f, START)
+    assert gdx.gradient_descent(f, START, grad="numerical").gradient == "numerical"
+
+
+def test_how_the_gradient_is_had_can_be_chosen():
+    exact = gdx.gradient_descent(bowl, START, 0.1, 5, grad="exact")
+    numerical = gdx.gradient_descent(bowl, START, 0.1, 5, grad="numerical")
+    given = gdx.gradient_descent(bowl, START, 0.1, 5, grad=bowl_gradient)
+    assert [r.gradient for r in (exact, numerical, given)] == ["exact", "numerical", "given"]
+    np.testing.assert_allclose(exact.x, numerical.x, rtol=1e-8)
+    np.testing.assert_array_equal(exact.x, given.x)
+    with pytest.raises(gdx.TracingError):
+        gdx.gradient_descent(lambda x: math.cos(x[0]), START, grad="exact")
+    with pytest.raises(ValueError, match="grad must be 'exact'"):
+        gdx.gradient_descent(bowl, START, grad="analytic")

@@ -38,6 +38,11 @@ def namespace_of(x: Array) -> Namespace:
     return _NAMESPACE_OF_TYPE.get(type(x)) or _looked_up(x)
 
 
+def remember_namespace(array_type: type, xp: Namespace) -> None:
+    """Let all arrays of a type have one namespace, which then costs nothing to find."""
+    _NAMESPACE_OF_TYPE[array_type] = xp
+
+
 def _looked_up(x: Array) -> Namespace:
     if any(kind.__name__ in ("MaskedArray", "matrix") for kind in type(x).__mro__):
         raise TypeError(
@@ -50,7 +55,7 @@ def _looked_up(x: Array) -> Namespace:
         )
     xp = array_api_compat.array_namespace(x)
     if xp.__name__ in LIBRARY_OF_NAMESPACE:
-        _NAMESPACE_OF_TYPE[type(x)] = xp
+        remember_namespace(type(x), xp)
     return xp
 
 
@@ -64,6 +69,11 @@ def common_namespace(*objects: object) -> Namespace | None:
     for x in arrays[1:]:
         other = namespace_of(x)
         if other is not xp:
+            if _is_over(xp, other):
+                continue
+            if _is_over(other, xp):
+                first, xp = x, other
+                continue
             raise TypeError(
                 f"arrays of two libraries are mixed: {library(xp).name} ({type(first).__name__}) "
                 f"and {library(other).name} ({type(x).__name__}). Convert one of them: "
@@ -79,6 +89,25 @@ def common_namespace(*objects: object) -> Namespace | None:
                 f"arrays lie on two devices: {here} and {there}. Move one of them first."
             )
     return xp
+
+
+def plain_namespace(xp: Namespace) -> Namespace:
+    """Return the library's own namespace, of that of its traced arrays, too."""
+    return getattr(xp, "over", xp)
+
+
+def namespace_among(*arrays: Array) -> Namespace:
+    """Return the namespace of arrays of one library, of which some may be traced."""
+    for x in arrays:
+        xp = namespace_of(x)
+        if hasattr(xp, "over"):
+            return xp
+    return xp
+
+
+def _is_over(traced: Namespace, plain: Namespace) -> bool:
+    """Tell whether one namespace is that of the traced arrays of the other."""
+    return getattr(traced, "over", None) is plain
 
 
 def device_of(x: Array) -> Device:
@@ -175,7 +204,7 @@ def as_like(
             common_namespace(x, array)
         if array.dtype != x.dtype and not is_real(xp, array.dtype):
             raise TypeError(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
-        array = library(xp).detached(array)
+        array = library(namespace_of(array)).detached(array)
         return array if dtype is None else cast(array, dtype, xp)
     host = np.asarray(obj)
     if host.dtype.kind not in "biuf":
@@ -207,9 +236,9 @@ def extremes(x: Array, xp: Namespace) -> tuple[float, float]:
 _BLAS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def is_finite(x: Array) -> bool:
+def is_finite(x: Array, xp: Namespace | None = None) -> bool:
     """Tell whether no element is NaN or infinite; one truth value is read from a device."""
-    xp = namespace_of(x)
+    xp = namespace_of(x) if xp is None else xp
     known = library(xp)
     if not known.on_host(x):
         return bool(known.to_numpy(xp.all(xp.isfinite(x))))

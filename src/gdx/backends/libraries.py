@@ -49,6 +49,68 @@ def _copied(x: Array) -> Array:
     return array_api_compat.array_namespace(x).asarray(x, copy=True)
 
 
+def _updated(x: Array, key: Any, value: Any) -> Array:
+    x = array_api_compat.array_namespace(x).asarray(x, copy=True)
+    x[key] = value
+    return x
+
+
+def _numpy_updated(x: Array, key: Any, value: Any) -> Array:
+    x = np.array(x)
+    x[key] = value
+    return x
+
+
+# Of the matrix by which elements are added up where the library has no function for it.
+_HOT_BYTES = 2**26
+
+
+def _added(x: Array, key: Any, value: Array) -> Array:
+    """Add up by a product with zeros and ones, a part at a time."""
+    xp = array_api_compat.array_namespace(x)
+    places = _places(x, key, xp)
+    all_places = xp.arange(x.size, device=array_api_compat.device(x))
+    values = xp.reshape(xp.broadcast_to(value, places.shape), (1, -1))
+    places = xp.reshape(places, (-1, 1))
+    total = xp.reshape(x, (1, -1))
+    step = max(1, _HOT_BYTES // (8 * max(x.size, 1)))
+    for start in range(0, places.shape[0], step):
+        hot = xp.astype(places[start : start + step, :] == all_places, x.dtype)
+        total = total + xp.matmul(values[:, start : start + step], hot)
+    return xp.reshape(total, x.shape)
+
+
+def _places(x: Array, key: Any, xp: Namespace) -> Array:
+    """Return at which elements of `x`, in C order, an index with integer arrays reads."""
+    places = xp.reshape(xp.arange(x.size, device=array_api_compat.device(x)), x.shape)
+    parts = key if isinstance(key, tuple) else (key,)
+    if all(isinstance(part, slice) and part == slice(None) for part in parts[:-1]):
+        # The standard has no index of slices and integer arrays, but it has take.
+        indices = parts[-1]
+        shape, axis = tuple(indices.shape), len(parts) - 1
+        taken = xp.take(places, xp.reshape(indices, (-1,)), axis=axis)
+        return xp.reshape(taken, (*x.shape[:axis], *shape, *x.shape[axis + 1 :]))
+    return places[key]
+
+
+def _numpy_added(x: Array, key: Any, value: Array) -> Array:
+    x = x.copy()
+    np.add.at(x, key, value)
+    return x
+
+
+def _cupy_added(x: Array, key: Any, value: Array) -> Array:
+    x = x.copy()
+    importlib.import_module("cupyx").scatter_add(x, key, value)
+    return x
+
+
+def _torch_added(x: Array, key: Any, value: Array) -> Array:
+    places = _places(x, key, array_api_compat.array_namespace(x)).reshape(-1)
+    total = x.reshape(-1).index_add(0, places, value.expand(places.shape).reshape(-1))
+    return total.reshape(x.shape)
+
+
 def _no_view(x: Array) -> memoryview | None:
     return None
 
@@ -174,14 +236,6 @@ def _jax_to_numpy(x: Array) -> Any:
     return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
 
 
-def _torch_gradient(f: Callable[[Any], Any], tree: Any) -> Any:
-    return importlib.import_module("torch").func.grad(f)(tree)
-
-
-def _jax_gradient(f: Callable[[Any], Any], tree: Any) -> Any:
-    return importlib.import_module("jax").grad(f)(tree)
-
-
 def _no_limit(x: Array) -> int | None:
     return None
 
@@ -242,6 +296,9 @@ class Library:
     )
     copied: Callable[[Array], Array] = _copied  # in memory of its own
     overlap: Callable[[Array, Array], bool] = _same  # whether x[i] = v may change y, too
+    owner: Callable[[Array], bool] = _always  # of its memory: it is no view of another array
+    updated: Callable[[Array, Any, Any], Array] = _updated  # a copy in which x[key] = value
+    added: Callable[[Array, Any, Array], Array] = _added  # the same, x[key] += each of the values
     detached: Callable[[Array], Array] = _itself  # the same memory, outside the library's autograd
     settled: Callable[[Array], Array] = _itself  # computed now, if the library is lazy
     read_only: Callable[[Array], Array] | None = None  # the same memory, not to be assigned
@@ -251,8 +308,9 @@ class Library:
     room: int = 1
     free_bytes: Callable[[Array], int | None] = _no_limit  # of its device, if it has its own memory
     to_numpy: Callable[[Array], Any] = _through_dlpack
-    # The gradient of a function at an array or a tree of them, by the library's own means:
-    gradient: Callable[[Callable[[Any], Any], Any], Any] | None = None
+    # Its own automatic differentiation:
+    engine: Callable[[], Any] | None = None
+    numpy_dtypes: bool = False  # results have the dtypes that they have in NumPy
     forks: bool = False  # once imported, it works on in processes that are forked
     # How its error reads when memory runs out, if it is not a MemoryError:
     out_of_memory: str = "out of memory"
@@ -271,10 +329,14 @@ LIBRARIES = {
             floats=_numpy_floats,
             copied=np.ndarray.copy,
             overlap=np.may_share_memory,
+            owner=lambda x: x.flags.owndata,
+            updated=_numpy_updated,
+            added=_numpy_added,
             elements=lambda x: x.tolist() if x.ndim == 1 else x.ravel().tolist(),
             read_only=_numpy_read_only,
             room=8,
             to_numpy=_itself,
+            numpy_dtypes=True,
             forks=True,
         ),
         Library(
@@ -287,8 +349,11 @@ LIBRARIES = {
             accelerator=lambda: _cupy_device(0),
             copied=lambda x: x.copy(),
             overlap=lambda x, y: importlib.import_module("cupy").may_share_memory(x, y),
+            owner=lambda x: x.flags.owndata,
+            added=_cupy_added,
             free_bytes=_cupy_free_bytes,
             to_numpy=lambda x: x.get(),
+            numpy_dtypes=True,
         ),
         Library(
             "torch",
@@ -301,10 +366,12 @@ LIBRARIES = {
             writable=_torch_writable,
             copied=lambda x: x.clone(),
             overlap=_torch_overlap,
+            owner=lambda x: not x._is_view(),
+            added=_torch_added,
             detached=lambda x: x.data,  # detach() would show autograd what is put back as a change
             free_bytes=_torch_free_bytes,
             to_numpy=_torch_to_numpy,
-            gradient=_torch_gradient,
+            engine=lambda: importlib.import_module("gdx.backends.engines").torch_engine(),
             out_of_memory="out of memory|can't allocate memory",
         ),
         Library(
@@ -317,9 +384,11 @@ LIBRARIES = {
             accelerator=_jax_accelerator,
             on_host=_jax_on_host,
             writable=_never,
+            updated=lambda x, key, value: x.at[key].set(value),
+            added=lambda x, key, value: x.at[key].add(value),
             free_bytes=_jax_free_bytes,
             to_numpy=_jax_to_numpy,
-            gradient=_jax_gradient,
+            engine=lambda: importlib.import_module("gdx.backends.engines").jax_engine(),
             out_of_memory="RESOURCE_EXHAUSTED|out of memory",
         ),
         Library(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gdx.autodiff.transforms import gradient_of
 from gdx.backends import Array, floating, library, namespace_of
 from gdx.numerical.comparison import Comparison
 from gdx.numerical.given import as_gradient
@@ -94,8 +95,8 @@ def check_gradient(
     x : array_like, or dict, list or tuple of arrays
         Where the gradient is checked; real.
     grad : callable, array or tree of arrays, optional
-        The gradient there, or a function that takes `x` and returns it. By default, what the
-        array library itself derives (PyTorch, JAX).
+        The gradient there, or a function that takes `x` and returns it. By default, the exact one,
+        as `gdx.grad` has it.
     rng : int or numpy.random.Generator, optional
         Of the directions, and of the elements where there are more than 1000: so many are compared,
         then, chosen at random. By default, they are the same in each call.
@@ -109,10 +110,11 @@ def check_gradient(
     Raises
     ------
     ValueError
-        If `grad` is None and the library of `x` has no derivatives of its own, if the gradient has
-        not the structure and shapes of `x`, or if `f` changes its argument.
+        If the gradient has not the structure and shapes of `x`, or if `f` changes its argument.
     TypeError
         If `x` is not real, or `f` returns something that is not a real number.
+    TracingError
+        If `grad` is None and `f` cannot be traced.
 
     Notes
     -----
@@ -188,13 +190,8 @@ def _gradient(f: Function, x: Tree, grad: Any) -> Tree:
         return grad(map_leaves(lambda leaf: leaf * 1, x))
     if grad is not None:
         return grad
-    known = library(namespace_of(leaves(x)[0]))
-    if known.gradient is None:
-        raise ValueError(
-            f"grad is None, but {known.name} has no derivatives of its own: give the gradient, or "
-            "a function of x that returns it."
-        )
-    return known.gradient(f, x)
+    _, exact, _, _ = gradient_of(f, 0, (x,), {})
+    return exact
 
 
 def _compared(

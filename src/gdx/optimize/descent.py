@@ -17,11 +17,8 @@ from gdx.backends import (
     namespace_of,
     to_numpy,
 )
-from gdx.numerical.differences import Differences
-from gdx.numerical.given import as_gradient
-from gdx.numerical.gradient import gradient_at
-from gdx.numerical.stencils import stencil
 from gdx.optimize.result import DescentResult, Status
+from gdx.optimize.slopes import slope
 from gdx.optimize.stopping import check, judge
 from gdx.options import positive, whole
 from gdx.trees import Tree, is_tree, leaves, map_leaves
@@ -58,7 +55,7 @@ def gradient_descent(
     lr: float = 0.01,
     step_num: int = 100,
     *,
-    grad: Callable[[Tree], Tree] | None = None,
+    grad: Callable[[Tree], Tree] | str | None = None,
     history: bool | int = True,
     callback: Callable[[Descent], Any] | None = None,
     verbose: bool = False,
@@ -78,9 +75,11 @@ def gradient_descent(
         The learning rate: the length of a step in units of the gradient.
     step_num : int
         The number of steps. All of them are run, unless a value becomes NaN or infinite.
-    grad : callable, optional
-        Takes `x` and returns the gradient there, of the structure and shapes of `x`. By default
-        `numerical_gradient` of `f`.
+    grad : {"exact", "numerical"} or callable, optional
+        The derivative of what `f` computes, as `gdx.grad` has it; central differences, as
+        `numerical_gradient` has them; or a function that takes `x` and returns the gradient there,
+        of the structure and shapes of `x`. By default it is exact where `f` can be traced and what
+        it returns depends on `x`, else numerical; the result tells.
     history : bool or int
         Which of the points before each step are kept: all, none, or every k-th.
     callback : callable, optional
@@ -97,9 +96,9 @@ def gradient_descent(
     Returns
     -------
     result : DescentResult
-        With `x`, `history`, `fun`, `success`, `status`, `message`, `nit`, `nfev`, `x_best`,
-        `fun_best` and `checks`. It unpacks: ``x, history = gradient_descent(...)``, where
-        `history` has the shape (steps, \*x.shape) and lies on the device of `x`.
+        With `x`, `history`, `fun`, `success`, `status`, `message`, `gradient`, `nit`, `nfev`,
+        `x_best`, `fun_best` and `checks`. It unpacks: ``x, history = gradient_descent(...)``,
+        where `history` has the shape (steps, \*x.shape) and lies on the device of `x`.
 
     Raises
     ------
@@ -146,25 +145,19 @@ def gradient_descent(
     x = map_leaves(_own_copy, init_x)
     seen = [check(0, x, f(x))]
     rates = map_leaves(lambda p: _rate(lr, p), x)
-    differences = map_leaves(lambda p: Differences(p, stencil("central")), x)
+    gradient_at = slope(f, x, grad if step_num else "numerical")
     step_taken, settled = _over_leaves(_stepped, x), _over_leaves(_settled, x)
-    detached = _over_leaves(_detached, x)
-    inside = 0  # evaluations inside numerical gradients
     kept: list[Tree] = []
     g: Tree | None = None
     nit, stopped = 0, False
     for step in _counting(step_num, progress):
         if history and step % history == 0:
             kept.append(x)
-        if grad is None:
-            g, count = gradient_at(f, x, differences)
-            inside += count
-        else:
-            g = as_gradient(x, grad(detached(x)))
+        g = gradient_at(x)
         if verbose:
             print(f"step {step}: x = {_shown(x)}, gradient = {_shown(g)}")
         if callback is not None:
-            answer = callback(Descent(step, x, g, lr, len(seen) + inside))
+            answer = callback(Descent(step, x, g, lr, len(seen) + gradient_at.nfev))
             if isinstance(answer, bool | np.bool_) and answer:
                 stopped = True
                 break
@@ -189,8 +182,9 @@ def gradient_descent(
         success=status is Status.CONVERGED,
         status=status,
         message=message,
+        gradient=gradient_at.name,
         nit=nit,
-        nfev=len(seen) + inside,
+        nfev=len(seen) + gradient_at.nfev,
         x_best=best.x,
         fun_best=best.fun,
         checks=tuple((c.step, c.fun) for c in seen),
@@ -227,10 +221,6 @@ def _rate(lr: float, x: Array) -> Array:
 def _stepped(x: Array, g: Array, rate: Array) -> Array:
     moved = x - rate * g
     return moved if moved.shape else namespace_of(x).asarray(moved)  # NumPy makes it a scalar
-
-
-def _detached(x: Array) -> Array:
-    return library(namespace_of(x)).detached(x)
 
 
 def _settled(x: Array) -> Array:

@@ -37,8 +37,10 @@ class DescentResult:
         "converged", "step limit", "hardly moved", "diverged" or "stopped" (by the callback).
     message : str
         The status as a sentence, with what to do next.
+    gradient : {"exact", "numerical", "given"}
+        How the gradient was had.
     nit, nfev : int
-        Steps taken; evaluations of f, those inside numerical gradients counted.
+        Steps taken; evaluations of f, those for gradients counted.
     x_best, fun_best : array or tree, float
         The best of the points at which the loop looked.
     checks : tuple of (int, float)
@@ -51,6 +53,7 @@ class DescentResult:
     success: bool
     status: Status
     message: str
+    gradient: str
     nit: int
     nfev: int
     x_best: Tree
@@ -63,5 +66,5 @@ class DescentResult:
 
     def __repr__(self) -> str:
         """Show one line per field, without the history."""
-        shown = ("message", "status", "success", "fun", "x", "nit", "nfev")
+        shown = ("message", "status", "success", "fun", "x", "gradient", "nit", "nfev")
         return "\n".join(f"{name:>8}: {getattr(self, name)}" for name in shown)

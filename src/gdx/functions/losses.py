@@ -1,10 +1,12 @@
-"""Activations and losses: pure functions of arrays, of any library."""
+"""Losses: pure functions of arrays, of any library, with their derivatives."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
+from gdx.autodiff.custom import custom_vjp
 from gdx.backends import (
     FEW_BYTES,
     Array,
@@ -15,193 +17,15 @@ from gdx.backends import (
     epsilon,
     extremes,
     floating,
-    in_blocks,
     is_integer,
     is_real_floating,
     library,
+    namespace_among,
+    namespace_of,
+    plain_namespace,
 )
-from gdx.options import integer, not_negative
-
-
-def sigmoid(x: Array) -> Array:
-    r"""Logistic function, 1 / (1 + exp(-x)), elementwise.
-
-    Parameters
-    ----------
-    x : array_like
-        Real. Integers are promoted to the default float.
-
-    Returns
-    -------
-    y : array
-        Of the shape, dtype and device of `x`, in [0, 1].
-
-    Notes
-    -----
-    Computed as p / (p + exp(-max(x, 0))) with p = exp(min(x, 0)): nothing overflows, both tails
-    keep their relative accuracy, and a library's automatic differentiation is right at 0, too.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import gdx
-    >>> gdx.sigmoid(np.asarray([-1000.0, 0.0, 2.0]))
-    array([0.        , 0.5       , 0.88079708])
-    """
-    x, xp = floating(x, "x")
-
-    def of(part: Array) -> Array:
-        power = xp.exp(xp.minimum(part, 0.0))
-        return power / (power + xp.exp(-xp.maximum(part, 0.0)))
-
-    return in_blocks(of, x, xp)
-
-
-def relu(x: Array) -> Array:
-    """Rectified linear unit, max(x, 0), elementwise.
-
-    Parameters
-    ----------
-    x : array_like
-        Real. Integers are promoted to the default float.
-
-    Returns
-    -------
-    y : array
-        Of the shape, dtype and device of `x`. NaN stays NaN.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import gdx
-    >>> gdx.relu(np.asarray([-1.0, 0.0, 2.0]))
-    array([0., 0., 2.])
-    """
-    x, xp = floating(x, "x")
-    return xp.maximum(x, xp.zeros_like(x))
-
-
-def softmax(x: Array, axis: int = -1) -> Array:
-    r"""Softmax, exp(x_i) / Σ_j exp(x_j), along an axis.
-
-    Parameters
-    ----------
-    x : array_like
-        Real, at least one-dimensional. Integers are promoted to the default float.
-    axis : int
-        The axis that sums to one: the classes.
-
-    Returns
-    -------
-    y : array
-        Of the shape, dtype and device of `x`.
-
-    Raises
-    ------
-    ValueError
-        If `x` has no such axis, or it is empty.
-
-    Notes
-    -----
-    The largest x of each row is subtracted first, so that nothing overflows. What rounding drops
-    in that difference is recovered (TwoSum, Knuth 1969, The Art of Computer Programming 2, §4.2.2)
-    and put back as a factor: without it, exp magnifies the rounding of the difference by its own
-    size, and probabilities near the smallest number lose two or three digits.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import gdx
-    >>> gdx.softmax(np.asarray([0.3, 2.9, 4.0]))
-    array([0.01821127, 0.24519181, 0.73659691])
-    """
-    x, xp = floating(x, "x")
-    _check_classes(x, axis)
-    return _softmax(x, axis, xp)
-
-
-def log_softmax(x: Array, axis: int = -1) -> Array:
-    r"""Logarithm of softmax, x_i - log Σ_j exp(x_j), along an axis.
-
-    Parameters
-    ----------
-    x : array_like
-        Real, at least one-dimensional. Integers are promoted to the default float.
-    axis : int
-        The axis of the classes.
-
-    Returns
-    -------
-    y : array
-        Of the shape, dtype and device of `x`; finite where softmax underflows to zero.
-
-    Raises
-    ------
-    ValueError
-        If `x` has no such axis, or it is empty.
-
-    Notes
-    -----
-    The largest terms of the sum are taken out of the logarithm, log k + log1p(rest / k), so that a
-    probability close to one has a logarithm with all its digits (Blanchard, Higham & Higham 2021,
-    IMA J. Numer. Anal. 41, 2311).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import gdx
-    >>> gdx.log_softmax(np.asarray([0.0, 1000.0]))
-    array([-1000.,     0.])
-    """
-    x, xp = floating(x, "x")
-    _check_classes(x, axis)
-    return _log_softmax(x, axis, xp)
-
-
-def _check_classes(x: Array, axis: int) -> None:
-    if not -x.ndim <= integer("axis", axis) < x.ndim:
-        raise ValueError(f"axis {axis} does not exist in x, whose shape is {tuple(x.shape)}.")
-    if x.shape[axis] == 0:
-        raise ValueError(f"x has no classes: axis {axis} of its shape {tuple(x.shape)} is empty.")
-
-
-# exp of this is zero in float64, float32 and the extended precisions.
-_EXP_IS_ZERO = -12000.0
-
-
-def _softmax(x: Array, axis: int, xp: Namespace) -> Array:
-    def of(part: Array) -> Array:
-        _, power = _shifted(_widened(part, xp), axis, xp)
-        return cast(power / xp.sum(power, axis=axis, keepdims=True), x.dtype, xp)
-
-    return in_blocks(of, x, xp, axis)
-
-
-def _log_softmax(x: Array, axis: int, xp: Namespace) -> Array:
-    def of(part: Array) -> Array:
-        shifted, power = _shifted(_widened(part, xp), axis, xp)
-        largest = xp.astype(xp.logical_not(shifted < 0), power.dtype)  # 1: their power, or NaN
-        ties = xp.sum(largest, axis=axis, keepdims=True)
-        rest = xp.sum(power - largest, axis=axis, keepdims=True)
-        return cast(shifted - (xp.log(ties) + xp.log1p(rest / ties)), x.dtype, xp)
-
-    return in_blocks(of, x, xp, axis)
-
-
-def _shifted(x: Array, axis: int, xp: Namespace) -> tuple[Array, Array]:
-    """Return x - max(x), and exp of it, to the last bits."""
-    top = xp.max(x, axis=axis, keepdims=True)
-    shifted = x - top
-    floored = xp.maximum(shifted, _EXP_IS_ZERO)
-    back = floored + top
-    lost = (x - back) + ((back - floored) - top)  # x - top = shifted + lost, exactly
-    power = xp.exp(floored)
-    return shifted, power + power * xp.maximum(lost, -1.0)  # x = -inf: all is lost, power is 0
-
-
-def _widened(x: Array, xp: Namespace) -> Array:
-    """Return `x` in float32 at least: sums of many 16-bit numbers overflow."""
-    return xp.astype(x, xp.float32) if epsilon(xp, x.dtype) > 1e-4 else x
+from gdx.functions.activations import widened
+from gdx.options import not_negative
 
 
 def cross_entropy_error(y: Array, t: Array, *, eps: float = 1e-7) -> Array:
@@ -252,11 +76,31 @@ def cross_entropy_error(y: Array, t: Array, *, eps: float = 1e-7) -> Array:
     0.510825
     """
     y, xp = floating(y, "y")
-    target = _target_probabilities(t, y, "y", xp)
+    target = _probabilities(checked_target(t, y, "y", xp), y)
     _check_probabilities(y, "y", xp)
     eps = not_negative("eps", eps)
-    wide = _widened(xp.where(target != 0, y, xp.ones_like(y)), xp)  # eps is not 1e-7 in 16 bits
-    return cast(expected_surprise(target, xp.log(wide + eps), xp), y.dtype, xp)
+    return _surprise(y, target, eps)
+
+
+@custom_vjp
+def _surprise(y: Array, target: Array, eps: float) -> Array:
+    return _surprise_kept(y, target, eps)[0]
+
+
+def _surprise_kept(y: Array, target: Array, eps: float) -> tuple[Array, Any]:
+    xp = namespace_among(y, target)
+    wide = widened(xp.where(target != 0, y, xp.ones_like(y)), xp)  # eps is not 1e-7 in 16 bits
+    loss = cast(_expected(target, xp.log(wide + eps), xp), y.dtype, xp)
+    return loss, (wide + eps, target)
+
+
+def _surprise_pull(kept: Any, g: Array) -> tuple[Array, Array, None]:
+    y, target = kept
+    share = -g / math.prod(y.shape[:-1])
+    return share * (target / y), share * namespace_among(y, g).log(y), None
+
+
+_surprise.defvjp(_surprise_kept, _surprise_pull)
 
 
 def softmax_cross_entropy(logits: Array, t: Array) -> Array:
@@ -287,10 +131,42 @@ def softmax_cross_entropy(logits: Array, t: Array) -> Array:
     1000.0
     """
     logits, xp = floating(logits, "logits")
-    target = _target_probabilities(t, logits, "logits", xp)
-    log_y = _log_softmax(logits, -1, xp)
-    log_y = xp.where(target != 0, log_y, xp.zeros_like(log_y))
-    return expected_surprise(target, log_y, xp)
+    target = checked_target(t, logits, "logits", xp)
+    labelled = target.shape != logits.shape
+    return _surprise_of_logits(logits, _probabilities(target, logits), labelled)
+
+
+@custom_vjp
+def _surprise_of_logits(logits: Array, target: Array, sums_to_one: bool) -> Array:
+    return _surprise_of_logits_kept(logits, target, sums_to_one)[0]
+
+
+def _surprise_of_logits_kept(logits: Array, target: Array, sums_to_one: bool) -> tuple[Array, Any]:
+    xp = namespace_among(logits, target)
+    wide = widened(logits, xp)
+    shifted = wide - xp.max(wide, axis=-1, keepdims=True)
+    power = xp.exp(shifted)
+    below = xp.astype(shifted < 0, wide.dtype)
+    # A product with ones is a sum, and along a short axis several times as quick.
+    ones = xp.ones((shifted.shape[-1], 1), dtype=wide.dtype, device=device_of(wide))
+    more = (power * below) @ ones + (ones.shape[0] - 1 - below @ ones)  # than the largest power, 1
+    log_sum = xp.log1p(more)  # so that a probable class has a surprise with all its digits
+    chosen = xp.where(target != 0, shifted, xp.zeros_like(shifted))
+    whole = None if sums_to_one else xp.sum(target, axis=-1, keepdims=True)
+    total = xp.sum(log_sum if whole is None else whole * log_sum) - xp.sum(target * chosen)
+    loss = cast(total / math.prod(shifted.shape[:-1]), logits.dtype, xp)
+    return loss, (shifted, log_sum, power / (1 + more), target, whole)
+
+
+def _surprise_of_logits_pull(kept: Any, g: Array) -> tuple[Array, Array | None, None]:
+    shifted, log_sum, y, target, whole = kept
+    share = g / math.prod(y.shape[:-1])
+    if whole is None:
+        return share * (y - target), None, None
+    return share * (y * whole - target), share * (log_sum - shifted), None
+
+
+_surprise_of_logits.defvjp(_surprise_of_logits_kept, _surprise_of_logits_pull)
 
 
 def mean_squared_error(y: Array, t: Array) -> Array:
@@ -326,13 +202,31 @@ def mean_squared_error(y: Array, t: Array) -> Array:
         )
     if 0 in y.shape:
         raise ValueError(f"y holds no element: its shape is {tuple(y.shape)}.")
-    difference = _widened(y, xp) - _widened(t, xp)
-    return cast(xp.mean(difference * difference), y.dtype, xp)
+    return _mean_square(y, t)
 
 
-def expected_surprise(target: Array, log_y: Array, xp: Namespace) -> Array:
-    """Return -Σ target log_y / N: the cross entropy of arguments that have been checked."""
-    total = xp.sum(_widened(target * log_y, xp))
+@custom_vjp
+def _mean_square(y: Array, t: Array) -> Array:
+    return _mean_square_kept(y, t)[0]
+
+
+def _mean_square_kept(y: Array, t: Array) -> tuple[Array, Array]:
+    xp = namespace_among(y, t)
+    difference = widened(y, xp) - widened(t, xp)
+    return cast(xp.mean(difference * difference), y.dtype, xp), difference
+
+
+def _mean_square_pull(difference: Array, g: Array) -> tuple[Array, Array]:
+    pulled = difference * (g * (2 / math.prod(difference.shape)))
+    return pulled, -pulled
+
+
+_mean_square.defvjp(_mean_square_kept, _mean_square_pull)
+
+
+def _expected(target: Array, log_y: Array, xp: Namespace) -> Array:
+    """Return -Σ target log_y / N."""
+    total = xp.sum(widened(target * log_y, xp))
     return cast(-total / math.prod(log_y.shape[:-1]), log_y.dtype, xp)
 
 
@@ -341,11 +235,36 @@ def cross_entropy_of_softmax(scores: Array, t: object, xp: Namespace) -> Array:
 
     What rounding takes from small probabilities is not put back: eps hides them.
     """
-    target = _target_probabilities(t, scores, "scores", xp)
-    wide = _widened(scores, xp)
+    target = _probabilities(checked_target(t, scores, "scores", xp), scores)
+    return _surprise_of_softmax(scores, target)
+
+
+@custom_vjp
+def _surprise_of_softmax(scores: Array, target: Array) -> Array:
+    return _surprise_of_softmax_kept(scores, target)[0]
+
+
+_EPS = 1e-7  # that of cross_entropy_error
+
+
+def _surprise_of_softmax_kept(scores: Array, target: Array) -> tuple[Array, Any]:
+    xp = namespace_among(scores, target)
+    wide = widened(scores, xp)
     power = xp.exp(wide - _over_classes(max, xp.max, wide, xp))
     y = power / _over_classes(sum, xp.sum, power, xp)
-    return cast(expected_surprise(target, xp.log(y + 1e-7), xp), scores.dtype, xp)
+    return cast(_expected(target, xp.log(y + _EPS), xp), scores.dtype, xp), (y, target)
+
+
+def _surprise_of_softmax_pull(kept: Any, g: Array) -> tuple[Array, Array]:
+    y, target = kept
+    xp = namespace_among(y, target, g)
+    share = g / math.prod(y.shape[:-1])
+    weight = target * y / (y + _EPS)
+    pulled = y * xp.sum(weight, axis=-1, keepdims=True) - weight
+    return share * pulled, -share * xp.log(y + _EPS)
+
+
+_surprise_of_softmax.defvjp(_surprise_of_softmax_kept, _surprise_of_softmax_pull)
 
 
 def _over_classes(
@@ -361,9 +280,9 @@ def _over_classes(
     return of_array(x, axis=-1, keepdims=True)
 
 
-def _target_probabilities(t: object, y: Array, name: str, xp: Namespace) -> Array:
-    """Return `t` as a probability for each class, beside the scores or probabilities `y`."""
-    target = checked_target(t, y, name, xp)
+def _probabilities(target: Array, y: Array) -> Array:
+    """Return a target that has been checked as one probability for each class."""
+    xp = namespace_of(target)
     return cast(target, y.dtype, xp) if target.shape == y.shape else _one_hot(target, y, xp)
 
 
@@ -371,7 +290,8 @@ def checked_target(t: object, y: Array, name: str, xp: Namespace) -> Array:
     """Return `t` beside `y`: probabilities, of its shape; or labels, of its shape but the last."""
     if y.ndim == 0 or 0 in y.shape:
         raise ValueError(f"{name} holds no sample: its shape is {tuple(y.shape)}.")
-    target = as_like(t, y, xp, "t")
+    target = as_like(t, y, plain_namespace(xp), "t")
+    xp = namespace_of(target)  # where y is traced, t need not be
     if target.shape == y.shape:
         _check_probabilities(target, "t", xp)
         return target
@@ -387,7 +307,7 @@ def checked_target(t: object, y: Array, name: str, xp: Namespace) -> Array:
 
 def _one_hot(labels: Array, y: Array, xp: Namespace) -> Array:
     places = xp.arange(y.shape[-1], device=device_of(y))  # 300 of them would not fit int8
-    labels = xp.expand_dims(cast(labels, places.dtype, xp), axis=-1)
+    labels = xp.reshape(cast(labels, places.dtype, xp), (*labels.shape, 1))
     one_hot = xp.astype(labels == places, y.dtype)
     if library(xp).on_host(labels):
         return one_hot

@@ -1,0 +1,156 @@
+"""The tracing core: arrays at levels, and one dispatcher for all functions of all libraries.
+
+A transform opens a `Trace`, one level above those that are running, and hands `Traced` arrays to
+the user's function. Of each call, the trace of the highest level among the arguments owns it; to
+that trace all other arguments are constants. It calls the same function on the values one level
+down, and so on, until plain arrays are left and the library's own function runs.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+Pull = Callable[[Any], Any]
+Maker = Callable[..., Pull]
+
+
+class TracingError(TypeError):
+    """A traced value was taken where its derivative would be lost, or cannot be had.
+
+    Traced are the arrays that a function gets while `gdx.grad` and its kin differentiate it: by
+    ``float()``, ``numpy.asarray`` or a function of another library it would become a constant in
+    silence. ``gdx.stop_gradient`` makes a constant on purpose.
+    """
+
+
+def names(text: str) -> frozenset[str]:
+    """Return the names of the functions in a text."""
+    return frozenset(text.split())
+
+
+class Rule(NamedTuple):
+    """What a function means to the interpreters.
+
+    Attributes
+    ----------
+    name : str
+        The standard's name.
+    vjps : sequence
+        For each positional argument what makes its pull, ``(xp, y, *args, **kwargs) -> pull``,
+        where ``pull(g)`` is the cotangent of the argument; None where the derivative is zero.
+    linear : {"", "each", "together"}
+        The function is linear in each of its arrays, the others fixed; or in all of them together.
+    elementwise : bool
+        The pull maps tangents as well as cotangents, and arguments are broadcast.
+    singular : bool
+        The derivative may be infinite, where no cotangent of zero may become NaN.
+    joint : bool
+        The function has several outputs: its one pull takes a tuple of cotangents, None of those
+        that are not used.
+    """
+
+    name: str
+    vjps: Sequence[Maker | None]
+    linear: str = ""
+    elementwise: bool = False
+    singular: bool = False
+    joint: bool = False
+
+
+class Trace:
+    """One run of an interpreter."""
+
+    __slots__ = ("closed", "level", "nodes")
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+        self.closed = False
+        self.nodes = 0
+
+    def process(
+        self, kind: type[Any], call: Callable[..., Any], rule: Rule, args: Any, kwargs: Any
+    ) -> Any:
+        """Return what `call` gives for arguments of which this trace has the highest level."""
+        raise NotImplementedError
+
+    def shape(self, value: Any) -> tuple[int, ...]:
+        """Return the shape that an array of this trace has for the user."""
+        shape: tuple[int, ...] = value.shape
+        return shape
+
+    def values(self, kind: type[Any], args: Any) -> tuple[list[Any], list[int]]:
+        """Return the arguments one level down, and the places of those that this trace follows."""
+        if self.closed:
+            raise TracingError(
+                "a traced array was used after the call that traced it: do not keep arrays from "
+                "inside a function that is differentiated; return them (has_aux=True)."
+            )
+        values, places = [], []
+        for place, argument in enumerate(args):
+            if type(argument) is kind:
+                if argument.owner is self:
+                    places.append(place)
+                    argument = argument.value  # noqa: PLW2901
+                elif argument.owner is CONSTANT:
+                    argument = argument.value  # noqa: PLW2901
+            values.append(argument)
+        return values, places
+
+
+CONSTANT = Trace(0)
+
+_level: ContextVar[int] = ContextVar("gdx level of traces", default=0)
+
+
+class opened:  # noqa: N801 - used as a function, in a with statement
+    """Open a trace above those that run here; nothing of it is left behind, whatever happens."""
+
+    __slots__ = ("token", "trace")
+
+    def __init__(self, trace_type: type[Any]) -> None:
+        self.trace = trace_type(_level.get() + 1)
+
+    def __enter__(self) -> Any:
+        self.token = _level.set(self.trace.level)
+        return self.trace
+
+    def __exit__(self, *exception: object) -> None:
+        self.trace.closed = True
+        _level.reset(self.token)
+
+
+def dispatching(kind: type[Any], function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:
+    """Return a library's function with traced arrays among its arguments."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        top, traced = CONSTANT, False
+        for argument in args:
+            if type(argument) is kind:
+                traced = True
+                if argument.alias is not None:
+                    argument.refresh()
+                if argument.owner.level > top.level:
+                    top = argument.owner
+        if not traced:
+            return function(*args, **kwargs)
+        if top is not CONSTANT:
+            return top.process(kind, call, rule, args, kwargs)
+        lowered = [a.value if type(a) is kind else a for a in args]
+        return lifted(kind, function(*lowered, **kwargs))
+
+    functools.update_wrapper(call, function)  # its signature and documentation, too
+    call.__name__ = call.__qualname__ = rule.name
+    return call
+
+
+def lifted(kind: type[Any], y: Any) -> Any:
+    """Return an array as a traced constant; of several, each."""
+    if type(y) is kind:
+        return y
+    if isinstance(y, tuple | list):
+        items = [lifted(kind, item) for item in y]
+        return type(y)(*items) if hasattr(y, "_fields") else type(y)(items)
+    return kind(y, CONSTANT, None) if hasattr(y, "dtype") and hasattr(y, "shape") else y

@@ -1,0 +1,230 @@
+"""Functions with a derivative of their own."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gdx.autodiff.core import CONSTANT, Trace, TracingError, lifted
+from gdx.autodiff.forward import Forward, pushed
+from gdx.autodiff.native import call_by, engine_that_follows
+from gdx.autodiff.reverse import Node, Reverse
+from gdx.autodiff.traced import Traced
+from gdx.backends import device_of
+from gdx.trees import Tree, is_tree, leaves, map_leaves, structure
+
+
+class custom_vjp:  # noqa: N801 - a decorator
+    r"""Give a function its own derivative, instead of that of what it computes with.
+
+    Parameters
+    ----------
+    f : callable
+        Takes and returns arrays, or dicts, lists and tuples of arrays. What else it takes
+        (numbers, strings) is a constant.
+
+    See Also
+    --------
+    stop_gradient : the derivative zero.
+
+    Notes
+    -----
+    `defvjp` says how: ``f.defvjp(fwd, bwd)``, where ``fwd(*args)`` returns ``f(*args)`` and what
+    is to be kept for ``bwd(kept, g)``, which returns a tuple with a cotangent for each argument:
+    g times the derivative, of the argument's structure and shape; None is zero. ``bwd`` may be
+    differentiated in turn. Forward mode (`jvp`, `hvp`, `hessian`) follows from it, too, as the
+    transpose of ``bwd``.
+
+    References
+    ----------
+    The interface is that of JAX: R. Frostig, M. J. Johnson and C. Leary (2018), Compiling machine
+    learning programs via high-level tracing, SysML.
+
+    Examples
+    --------
+    The derivative of log(1 + exp(x)) overflows where it is computed step by step:
+
+    >>> import gdx
+    >>> import numpy as np
+    >>> @gdx.custom_vjp
+    ... def softplus(x):
+    ...     return np.log1p(np.exp(x))
+    >>> def forward(x):
+    ...     return softplus(x), x
+    >>> def backward(x, g):
+    ...     return (g / (1 + np.exp(-x)),)
+    >>> softplus.defvjp(forward, backward)
+    >>> print(gdx.grad(softplus)(0.0))
+    0.5
+    """
+
+    __name__: str
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self.f = f
+        self.fwd: Callable[..., Any] | None = None
+        self.bwd: Callable[..., Any] | None = None
+        functools.update_wrapper(self, f)
+
+    def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
+        """Say what is kept on the way forward, and what is made of it on the way back."""
+        self.fwd, self.bwd = fwd, bwd
+
+    def __call__(self, *args: Any) -> Any:
+        """Return f(*args)."""
+        top, kind = CONSTANT, None
+        for argument in args:
+            for leaf in (argument,) if isinstance(argument, Traced) else _traced(argument):
+                leaf.refresh()
+                kind = type(leaf)
+                if leaf.owner.level > top.level:
+                    top = leaf.owner
+        if kind is None:
+            engine = engine_that_follows(args)
+            return self.f(*args) if engine is None else call_by(engine, self.f, *self._rule(), args)
+        values = tuple(_stripped(argument, top) for argument in args)
+        if top is CONSTANT:
+            return map_leaves(functools.partial(lifted, kind), self.f(*values))
+        if not isinstance(top, Reverse | Forward):
+            return self.f(*args)
+        fwd, bwd = self._rule()
+        y, kept = fwd(*values)
+        if any(isinstance(leaf, Traced) and leaf.owner is top for leaf in leaves(y)):
+            raise TracingError(
+                f"the rule of {self.__name__} uses a traced array that is no argument of it: "
+                "pass it as one."
+            )
+        pull = _Pull(self.__name__, bwd, kept, args, top, y)
+        if not pull.marks:
+            return map_leaves(functools.partial(lifted, kind), y)
+        return _FOLLOWED[type(top)](top, kind, y, pull)
+
+    def _rule(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        if self.fwd is None or self.bwd is None:
+            raise TypeError(f"{self.__name__} has no rule: call {self.__name__}.defvjp(fwd, bwd).")
+        return self.fwd, self.bwd
+
+
+def _traced(argument: Any) -> list[Traced]:
+    """Return the traced arrays of a container."""
+    if not isinstance(argument, dict | list | tuple):
+        return []
+    return [leaf for leaf in leaves(argument) if isinstance(leaf, Traced)]
+
+
+def _stripped(argument: Any, trace: Trace) -> Any:
+    """Return an argument as it is outside a trace."""
+    if isinstance(argument, Traced):
+        return argument.value if argument.owner in (trace, CONSTANT) else argument
+    if is_tree(argument):
+        return map_leaves(lambda leaf: _stripped(leaf, trace), argument)
+    return argument
+
+
+class _Pull:
+    """From the cotangent of what a custom function returned, to those of its traced arrays."""
+
+    __slots__ = ("bwd", "count", "followed", "kept", "like_y", "marks", "name")
+
+    def __init__(
+        self, name: str, bwd: Any, kept: Any, args: Sequence[Any], trace: Trace, y: Tree
+    ) -> None:
+        self.bwd = bwd
+        self.name = name
+        self.kept = kept
+        self.count = len(args)
+        self.like_y = structure(y)
+        self.marks = []
+        self.followed = []
+        for place, argument in enumerate(args):
+            if not isinstance(argument, Traced | dict | list | tuple):
+                continue
+            for position, leaf in enumerate(leaves(argument)):
+                if isinstance(leaf, Traced) and leaf.owner is trace:
+                    self.marks.append(leaf.mark)
+                    self.followed.append((place, position, leaf.shape))
+
+    def __call__(self, *gs: Any) -> list[Any]:
+        answer = self.bwd(self.kept, self.like_y(iter(gs)))
+        if not isinstance(answer, tuple) or len(answer) != self.count:
+            raise TypeError(
+                f"the rule of {self.name} must return a tuple of {self.count} cotangents, one for "
+                f"each argument; it returned {answer!r}."
+            )
+        return [
+            self._checked(answer[place], position, shape)
+            for place, position, shape in self.followed
+        ]
+
+    def _checked(self, of_argument: Any, position: int, shape: tuple[int, ...]) -> Any:
+        if of_argument is None:
+            return None
+        c = leaves(of_argument)[position] if is_tree(of_argument) else of_argument
+        if c is not None and getattr(c, "shape", None) != shape:
+            raise ValueError(
+                f"the rule of {self.name} must return cotangents of the shape of its arguments; "
+                f"for {tuple(shape)} it returned {getattr(c, 'shape', c)}."
+            )
+        return c
+
+
+def _remembered(trace: Reverse, kind: type[Traced], y: Tree, pull: _Pull) -> Tree:
+    ys = leaves(y)
+    if len(ys) == 1:
+        trace.nodes += 1
+        return pull.like_y(
+            iter([kind(ys[0], trace, Node(trace.nodes, ys[0], None, pull.marks, pull))])
+        )
+    sizes = [(y.shape, y.dtype, device_of(y)) for y in ys]
+
+    def of_all(gs: Sequence[Any]) -> list[Any]:
+        zeros = kind.functions.zeros
+        return pull(
+            *(
+                zeros(shape, dtype=dtype, device=device) if g is None else g
+                for g, (shape, dtype, device) in zip(gs, sizes, strict=True)
+            )
+        )
+
+    return pull.like_y(iter(trace.outputs(kind, ys, pull.marks, of_all)))
+
+
+def _pushed_through(trace: Forward, kind: type[Traced], y: Tree, pull: _Pull) -> Tree:
+    ys = leaves(y)
+    tangents = pushed(kind, pull, ys)(pull.marks)
+    return pull.like_y(iter(trace.input(kind, *pair) for pair in zip(ys, tangents, strict=True)))
+
+
+_FOLLOWED: dict[type[Trace], Callable[..., Tree]] = {
+    Reverse: _remembered,
+    Forward: _pushed_through,
+}
+
+
+def stop_gradient(x: Tree) -> Tree:
+    """Return `x` as a constant: with respect to it, every derivative is zero.
+
+    Parameters
+    ----------
+    x : array, or dict, list or tuple of arrays
+
+    Returns
+    -------
+    x : array, or dict, list or tuple of arrays
+        With the same values.
+
+    Examples
+    --------
+    >>> import gdx
+    >>> print(gdx.grad(lambda x: x * gdx.stop_gradient(x))(3.0))
+    3.0
+    """
+    return map_leaves(_stopped, x)
+
+
+def _stopped(x: Any) -> Any:
+    if isinstance(x, Traced):
+        return x.functions.stopped(x)
+    engine = engine_that_follows([x])
+    return x if engine is None else engine.stop_gradient(x)

@@ -1,0 +1,21 @@
+"""Which engine differentiates: the library's own where it has one, gdx's tracer elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdx.autodiff import tracer
+from gdx.autodiff.flat import Flat
+from gdx.backends import library
+
+
+def engine_for(flat: Flat, name: str | None) -> Any:
+    """Return the engine that differentiates a function."""
+    if name not in (None, "tracer"):
+        raise ValueError(f"engine must be None or 'tracer'; got {name!r}.")
+    native = library(flat.xp).engine
+    if name == "tracer" or native is None:
+        return tracer
+    engine = native()
+    flat.leaving = engine.leaves_trace()
+    return engine

@@ -1,0 +1,158 @@
+"""A function of trees of arrays as one of a flat list of arrays, which is what engines take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gdx.autodiff.core import TracingError
+from gdx.backends import (
+    Array,
+    Namespace,
+    asarray,
+    common_namespace,
+    device_of,
+    is_array,
+    is_complex,
+    is_real_floating,
+    namespace_of,
+    plain_namespace,
+)
+from gdx.trees import StructureError, Tree, leaves, map_leaves, structure
+
+
+class Flat:
+    """`f` of the arrays of some trees, in order; it returns the arrays of its result.
+
+    Attributes
+    ----------
+    inputs : list of arrays
+        The arrays at which `f` is to be differentiated.
+    xp : namespace
+        That of the inputs.
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], trees: Sequence[Tree], *, has_aux: bool = False
+    ) -> None:
+        self.f = f
+        self.has_aux = has_aux
+        self.leaving: tuple[type[Exception], ...] = ()  # what the engine raises where f does so
+        self.single = len(trees) == 1 and is_array(trees[0])
+        if self.single:
+            self.inputs: list[Array] = [_differentiable(trees[0])]
+            self.xp: Namespace = namespace_of(self.inputs[0])
+            return
+        self.structures = [structure(tree) for tree in trees]
+        self.inputs = [_differentiable(leaf) for tree in trees for leaf in leaves(tree)]
+        if not self.inputs:
+            raise ValueError("there is no array to differentiate with respect to.")
+        self.xp = common_namespace(*self.inputs)
+
+    @property
+    def plain(self) -> Namespace:
+        """The library's own namespace, also where the inputs are traced."""
+        return plain_namespace(self.xp)
+
+    def __call__(self, *arrays: Array) -> tuple[list[Array], Any]:
+        """Return the arrays of f(...), and what is auxiliary."""
+        try:
+            result = self.f(*arrays) if self.single else self.f(*self.like_inputs(arrays))
+        except self.leaving as error:
+            raise TracingError(f"f took a traced value out of the function: {error}") from error
+        except ValueError as error:  # as NumPy says it, where an element is assigned
+            if isinstance(error.__cause__, TracingError):
+                raise error.__cause__ from error
+            raise
+        aux = None
+        if self.has_aux:
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise TypeError(
+                    "with has_aux=True, f must return a pair (value, aux); it returned a "
+                    f"{type(result).__name__}."
+                )
+            result, aux = result
+        if is_array(result):
+            self._of_result: Callable[..., Any] = next
+            return [result], aux
+        result = map_leaves(self._array, result)
+        self._of_result = structure(result)
+        return leaves(result), aux
+
+    def _array(self, y: Any) -> Array:
+        if is_array(y):
+            return y
+        number = np.asarray(y)
+        if number.dtype.kind not in "biufc":
+            raise TypeError(
+                "f must return an array or a number, or a dict, list or tuple of arrays; it "
+                f"returned {y!r}."
+            )
+        return self.xp.asarray(number, device=device_of(self.inputs[0]))
+
+    def like_inputs(self, items: Sequence[Any]) -> tuple[Tree, ...]:
+        """Return one tree for each of the trees of inputs, with other leaves."""
+        if self.single:
+            return (items[0],)
+        remaining = iter(items)
+        return tuple(of_tree(remaining) for of_tree in self.structures)
+
+    def like_output(self, items: Sequence[Any]) -> Tree:
+        """Return a tree like what `f` returned last, with other leaves."""
+        return self._of_result(iter(items))
+
+
+def _differentiable(x: Any) -> Array:
+    """Return an argument as an array of real or complex floating-point numbers."""
+    if not is_array(x):
+        if isinstance(x, float | complex) or _holds_float(x):
+            return asarray(x)
+        raise TypeError(
+            f"derivatives are taken at floating-point numbers; got {x!r}. "
+            "Write 3.0, not 3; convert an array by xp.astype(x, xp.float64)."
+        )
+    xp = namespace_of(x)
+    if not is_real_floating(xp, x.dtype) and not is_complex(xp, x.dtype):
+        raise TypeError(
+            f"derivatives are taken at floating-point numbers; the dtype of the argument is "
+            f"{x.dtype}. Convert it: xp.astype(x, xp.float64), or write 3.0 for 3."
+        )
+    return x
+
+
+def _holds_float(x: Any) -> bool:
+    if isinstance(x, list | tuple):
+        return any(map(_holds_float, x))
+    return isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", "") in ("f", "c")
+
+
+def beside(
+    name: str,
+    given: Tree,
+    like: Sequence[Array],
+    of: Callable[[Sequence[Any]], Tree],
+    xp: Namespace,
+) -> list[Array]:
+    """Return the arrays of a tree that must have the structure and shapes of `like`.
+
+    `of` makes a tree of the right structure.
+    """
+    pairs: list[tuple[Array, Any]] = []
+    try:
+        map_leaves(lambda x, v: pairs.append((x, v)), of(like), given)
+    except StructureError as error:
+        raise ValueError(f"{name}: {error}.") from None
+    return [_fitted(name, v, x, xp) for x, v in pairs]
+
+
+def _fitted(name: str, v: Any, x: Array, xp: Namespace) -> Array:
+    v = v if is_array(v) else xp.asarray(v, dtype=x.dtype, device=device_of(x))
+    if v.shape != x.shape:
+        raise ValueError(f"{name} must have the shape {tuple(x.shape)}; it has {tuple(v.shape)}.")
+    if v.dtype == x.dtype:
+        return v
+    if is_complex(xp, v.dtype) and not is_complex(xp, x.dtype):
+        raise TypeError(f"{name} must be real, as {x.dtype} is; its dtype is {v.dtype}.")
+    return namespace_of(v).astype(v, x.dtype)

@@ -1,0 +1,302 @@
+"""The traced arrays and the traced namespace of each array library, made from the rules."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from gdx.autodiff.core import CONSTANT, TracingError, dispatching, lifted
+from gdx.autodiff.rules import (
+    COMPOSITE,
+    CREATION,
+    LISTS,
+    NOT_DIFFERENTIABLE,
+    QUESTIONS,
+    RULES,
+    VALUES,
+    VIEWS,
+)
+from gdx.autodiff.rules.indexing import placed, replaced
+from gdx.autodiff.rules.shapes import unbroadcast
+from gdx.autodiff.traced import Alias, Traced, settled
+from gdx.backends import Namespace, is_complex, is_real_floating, library, remember_namespace
+
+# Python's operators, by the names of their methods and of the functions in `operator`.
+BINARY = {
+    "__add__": ("add", operator.add),
+    "__sub__": ("subtract", operator.sub),
+    "__mul__": ("multiply", operator.mul),
+    "__truediv__": ("divide", operator.truediv),
+    "__floordiv__": ("floor_divide", operator.floordiv),
+    "__mod__": ("remainder", operator.mod),
+    "__pow__": ("pow", operator.pow),
+    "__matmul__": ("matmul", operator.matmul),
+    "__and__": ("bitwise_and", operator.and_),
+    "__or__": ("bitwise_or", operator.or_),
+    "__xor__": ("bitwise_xor", operator.xor),
+    "__lshift__": ("bitwise_left_shift", operator.lshift),
+    "__rshift__": ("bitwise_right_shift", operator.rshift),
+}
+COMPARISONS = {
+    "__lt__": ("less", operator.lt),
+    "__le__": ("less_equal", operator.le),
+    "__gt__": ("greater", operator.gt),
+    "__ge__": ("greater_equal", operator.ge),
+    "__eq__": ("equal", operator.eq),
+    "__ne__": ("not_equal", operator.ne),
+}
+UNARY = {
+    "__neg__": ("negative", operator.neg),
+    "__pos__": ("positive", operator.pos),
+    "__abs__": ("abs", operator.abs),
+    "__invert__": ("bitwise_invert", operator.invert),
+}
+
+
+class Functions:
+    """The functions that rules are written with: plain arrays in, plain arrays out."""
+
+    # What rules need beyond the standard:
+    unbroadcast: Callable[..., Any]
+    replaced: Callable[..., Any]
+    settled: Callable[[Any], Any]
+    link: Callable[..., None]
+    # Of a namespace for users, the library's own.
+    over: Namespace
+    newaxis: None
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+
+@functools.cache
+def traced_type(xp: Namespace) -> type[Traced]:
+    """Return the type of the traced arrays of a library; it knows their functions."""
+    kind: Any = type("Traced", (Traced,), {"__slots__": (), "xp": xp})
+    kind.functions = _functions(kind)
+    kind.namespace = _namespace(kind)
+    operators: dict[str, tuple[str, Any]] = {**BINARY, **COMPARISONS, **UNARY}
+    for method, (name, function) in operators.items():
+        dispatched = dispatching(kind, function, RULES[name])
+        setattr(kind, method, dispatched)
+        if method in BINARY:
+            setattr(kind, f"__r{method[2:]}", _reflected(dispatched))
+            setattr(kind, f"__i{method[2:]}", _in_place(dispatched))
+    remember_namespace(kind, kind.namespace)
+    return cast(type[Traced], kind)
+
+
+def _reflected(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda self, other: function(other, self)
+
+
+def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def assign(self: Traced, other: Any) -> Any:
+        new = function(self, other)
+        if not library(self.xp).writable(settled(self)):
+            return new
+        if new.shape != self.shape:
+            raise ValueError(f"a result of shape {new.shape} does not fit into {self.shape}.")
+        if new.dtype != self.dtype:
+            if self.xp.isdtype(new.dtype, "complex floating") or not is_real_floating(
+                self.xp, self.dtype
+            ):
+                raise TypeError(f"a result of {new.dtype} does not fit into {self.dtype}.")
+            new = self.functions.as_dtype(new, self.dtype)
+        self.assign(new)
+        return self
+
+    return assign
+
+
+def _own(xp: Namespace) -> dict[str, Callable[..., Any]]:
+    """Return the plain functions of which the standard has no name."""
+
+    def as_dtype(x: Any, dtype: Any) -> Any:
+        if is_complex(xp, x.dtype) and not is_complex(xp, dtype):
+            x = xp.real(x)
+        return xp.astype(x, dtype)
+
+    return {
+        "as_dtype": as_dtype,
+        "getitem": operator.getitem,
+        "placed": functools.partial(placed, xp),
+        "stopped": lambda x: x,
+        "truncated": xp.astype,
+        "updated": library(xp).updated,
+        "concat": lambda *arrays, axis=0: xp.concat(arrays, axis=axis),
+        "stack": lambda *arrays, axis=0: xp.stack(arrays, axis=axis),
+    }
+
+
+def _functions(kind: type[Traced]) -> Functions:
+    xp = kind.xp
+    functions = Functions(xp.__name__)
+    own = _own(xp)
+    for name, rule in RULES.items():
+        function = own.get(name) or _found(xp, name)
+        if function is not None:
+            _set(functions, name, dispatching(kind, function, rule))
+    for name in LISTS:
+        _set(functions, name, _of_list(getattr(functions, name)))
+    for name in VIEWS:
+        setattr(functions, name, _viewing(kind, getattr(functions, name), name))
+    for name, body in COMPOSITE.items():
+        _set(functions, name, _composite(kind, functions, body, _found(xp, name)))
+    for name, advice in NOT_DIFFERENTIABLE.items():
+        function = _found(xp, name)
+        if function is not None:
+            _set(functions, name, _refusing(kind, function, name, advice))
+    for name in {*CREATION, *QUESTIONS}:
+        function = _found(xp, name)
+        if function is not None:
+            _set(functions, name, _of_settled(function))
+    for name in VALUES:
+        setattr(functions, name, getattr(xp, name, None))
+    functions.unbroadcast = functools.partial(unbroadcast, functions)
+    functions.replaced = functools.partial(replaced, functions)
+    functions.settled = settled
+    functions.link = functools.partial(_link, kind)
+    for name in ("matmul", "matrix_transpose", "tensordot", "vecdot"):
+        _set(functions, f"linalg.{name}", getattr(functions, name))
+    return functions
+
+
+def _namespace(kind: type[Traced]) -> Functions:
+    """Return the functions for the user: whatever array comes out is traced."""
+    functions = kind.functions
+    namespace = Functions(f"gdx.autodiff({functions.__name__})")
+    namespace.over = kind.xp
+
+    def facing(function: Callable[..., Any], takes_options: bool) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def face(*args: Any, **kwargs: Any) -> Any:
+            if kwargs and takes_options:
+                kwargs = {name: _lowered_option(value) for name, value in kwargs.items()}
+            return lifted(kind, function(*args, **kwargs))
+
+        return face
+
+    for name in NAMES:
+        function = _found(functions, name)
+        if function is not None:
+            constant = name in QUESTIONS or name in VALUES
+            _set(namespace, name, function if constant else facing(function, name in RULES))
+    namespace.newaxis = None
+    return namespace
+
+
+LINEAR_ALGEBRA = frozenset(("matmul", "matrix_transpose", "tensordot", "vecdot"))
+INTERNAL = frozenset(("as_dtype", "getitem", "placed", "stopped", "truncated", "updated"))
+NAMES = {
+    *RULES,
+    *COMPOSITE,
+    *CREATION,
+    *QUESTIONS,
+    *VALUES,
+    *NOT_DIFFERENTIABLE,
+    *(f"linalg.{name}" for name in LINEAR_ALGEBRA),
+} - INTERNAL
+
+
+def _found(xp: Any, name: str) -> Any:
+    for part in name.split("."):
+        xp = getattr(xp, part, None)
+    return xp
+
+
+def _set(target: Functions, name: str, function: Any) -> None:
+    extension, _, last = name.rpartition(".")
+    if extension:
+        if not hasattr(target, extension):
+            setattr(target, extension, Functions(f"{target.__name__}.{extension}"))
+        target = getattr(target, extension)
+    setattr(target, last, function)
+
+
+def _holds(kind: type[Traced], arguments: Any) -> bool:
+    return any(
+        type(a) is kind or (isinstance(a, list | tuple) and _holds(kind, a)) for a in arguments
+    )
+
+
+def _of_list(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(arrays: Any, /, *, axis: int | None = 0) -> Any:
+        return function(*arrays, axis=axis)
+
+    return call
+
+
+def _composite(
+    kind: type[Traced],
+    functions: Functions,
+    body: Callable[..., Any],
+    plain: Callable[..., Any] | None,
+) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if plain is None or _holds(kind, args) or (kwargs and _holds(kind, kwargs.values())):
+            return body(functions, *args, **kwargs)
+        return plain(*args, **kwargs)
+
+    return functools.wraps(plain or body)(call)
+
+
+def _of_settled(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(settled, args), **{k: settled(v) for k, v in kwargs.items()})
+
+    return call
+
+
+def _refusing(
+    kind: type[Traced], function: Callable[..., Any], name: str, advice: str
+) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if any(type(a) is kind and a.owner is not CONSTANT for a in args):
+            raise TracingError(f"{name} has no derivative: {advice}, or use gdx.custom_vjp.")
+        return function(*map(settled, args), **kwargs)
+
+    return call
+
+
+def _viewing(kind: type[Traced], function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return a function whose result may share memory with its argument, as it does there."""
+    on_host = getattr(np, name)
+
+    @functools.wraps(function)
+    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+        y = function(x, *args, **kwargs)
+        if type(x) is kind:
+            _link(
+                kind,
+                y,
+                x,
+                lambda z: (on_host if type(z) is np.ndarray else function)(z, *args, **kwargs),
+            )
+        return y
+
+    return call
+
+
+def _link(kind: type[Traced], y: Traced, x: Traced, step: Callable[[Any], Any]) -> None:
+    """Remember that `y` is a view of `x`, if the library's arrays are so, and can be assigned."""
+    known = library(kind.xp)
+    if known.writable(settled(x)) and known.overlap(settled(x), settled(y)):
+        root, steps = (x, ()) if x.alias is None else (x.alias.root, x.alias.steps)
+        y.alias = Alias(root, (*steps, step))
+
+
+def _lowered_option(value: Any) -> Any:
+    if not isinstance(value, Traced):
+        return value
+    if value.owner is CONSTANT:
+        return value.value
+    raise TracingError(
+        "a traced array is given by keyword; give it by position, or gdx.stop_gradient of it."
+    )

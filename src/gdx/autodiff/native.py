@@ -1,0 +1,83 @@
+"""The rule of a custom function, as the engines of PyTorch and JAX take it: of flat lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gdx.backends import Array, is_array, library, namespace_of
+from gdx.trees import Tree, leaves, structure
+
+_ARRAY = object()
+
+
+class Apart:
+    """The arrays of a tree, and what makes the tree of others in their place."""
+
+    def __init__(self, tree: Tree) -> None:
+        items = leaves(tree)
+        self.arrays: list[Array] = [item for item in items if is_array(item)]
+        self.items = [_ARRAY if is_array(item) else item for item in items]
+        self.build = structure(tree)
+
+    def taken(self) -> list[Array]:
+        """Return the arrays, and let go of them."""
+        taken, self.arrays = self.arrays, []
+        return taken
+
+    def __call__(self, arrays: Sequence[Array]) -> Tree:
+        """Return the tree with these arrays."""
+        new = iter(arrays)
+        return self.build(iter([next(new) if item is _ARRAY else item for item in self.items]))
+
+
+def engine_that_follows(args: Sequence[Tree]) -> Any:
+    """Return the engine that may ask for a derivative with respect to one of the arguments."""
+    for argument in args:
+        for leaf in leaves(argument):
+            if is_array(leaf):
+                native = library(namespace_of(leaf)).engine
+                if native is None:
+                    return None
+                if native().follows(leaf):
+                    return native()
+    return None
+
+
+def call_by(
+    engine: Any,
+    f: Callable[..., Tree],
+    fwd: Callable[..., tuple[Tree, Any]],
+    bwd: Callable[[Any, Tree], Sequence[Tree]],
+    args: Sequence[Tree],
+) -> Tree:
+    """Return f(*args), of which `engine` takes the derivative from the rule."""
+    from gdx.backends.engines import Rule
+
+    given = Apart(tuple(args)) if len(args) > 1 else Apart(args[0])
+    counts = [sum(map(is_array, leaves(argument))) for argument in args]
+    result: list[Apart] = []
+
+    def arguments(arrays: Sequence[Array]) -> Sequence[Tree]:
+        return given(arrays) if len(args) > 1 else (given(arrays),)
+
+    def plain(*arrays: Array) -> list[Array]:
+        result[:] = [Apart(f(*arguments(arrays)))]
+        return result[0].taken()
+
+    def forward(*arrays: Array) -> tuple[list[Array], list[Array], Any]:
+        y, kept = map(Apart, fwd(*arguments(arrays)))
+        result[:] = [y]
+        return y.taken(), kept.taken(), (kept, y)
+
+    def backward(
+        arrays: Sequence[Array], static: tuple[Apart, Apart], gs: Sequence[Array | None]
+    ) -> list[Array | None]:
+        kept, y = static
+        cotangents: list[Array | None] = []
+        for count, c in zip(counts, bwd(kept(arrays), y(gs)), strict=True):
+            cotangents += [None] * count if c is None else leaves(c)
+        return cotangents
+
+    ys = engine.custom(Rule(plain, forward, backward))(*given.taken())
+    return result[0](ys)

@@ -1,0 +1,144 @@
+"""Matrices: their parts, norms, factors and inverses."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from gdx.autodiff.numpy_names import given
+from gdx.autodiff.numpy_names.shapes import expand_dims, pad
+from gdx.autodiff.numpy_names.table import NotTranslated, Row, translate, translates, words
+from gdx.backends import Array, Namespace
+
+
+@translates("diagonal")
+def _diagonal(xp: Namespace, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+    moved = xp.moveaxis(given.array(xp, a), (axis1, axis2), (-2, -1))
+    return xp.linalg.diagonal(moved, offset=offset)
+
+
+@translates("trace")
+def _trace(
+    xp: Namespace, a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None
+) -> Array:
+    return xp.sum(
+        _diagonal(xp, a, offset, axis1, axis2), axis=-1, dtype=given.known_dtype(xp, dtype)
+    )
+
+
+@translates("diag")
+def _diag(xp: Namespace, v: Any, k: int = 0) -> Array:
+    v = given.array(xp, v)
+    if v.ndim == 2:
+        return xp.linalg.diagonal(v, offset=k)
+    rows = pad(xp, v, ((max(-k, 0), max(k, 0)),))
+    on = xp.eye(rows.shape[0], k=k, device=given.device(v)) != 0
+    return xp.where(on, rows[:, None], xp.zeros_like(rows)[:, None])
+
+
+def _triangle(name: str) -> Row:
+    def row(xp: Namespace, m: Any, k: int = 0) -> Array:
+        m = given.array(xp, m)
+        return getattr(xp, name)(xp.broadcast_to(m, m.shape * 2) if m.ndim == 1 else m, k=k)
+
+    return row
+
+
+@translates("linalg.norm")
+def _norm(
+    xp: Namespace, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False
+) -> Array:
+    x = given.floating(xp, x)
+    if axis is None and (ord is None or x.ndim == 1):
+        size = xp.linalg.vector_norm(xp.reshape(x, (-1,)), ord=2 if ord is None else ord)
+        return xp.reshape(size, (1,) * x.ndim) if keepdims else size
+    axes = given.known_axes(axis, x.ndim)
+    if len(axes) == 1:
+        ord = 2 if ord is None else ord
+        return xp.linalg.vector_norm(x, axis=axes[0], ord=ord, keepdims=keepdims)
+    if len(axes) != 2 or axes[0] == axes[1]:
+        raise ValueError("the norm of a matrix is over two axes")
+    moved = xp.moveaxis(x, axes, (-2, -1))
+    size = xp.linalg.matrix_norm(moved, ord="fro" if ord is None else ord)
+    return expand_dims(xp, size, axes) if keepdims else size
+
+
+@translates("linalg.svd")
+def _svd(xp: Namespace, a: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    a = given.floating(xp, a)
+    return xp.linalg.svd(a, full_matrices=full_matrices) if compute_uv else xp.linalg.svdvals(a)
+
+
+@translates("linalg.qr")
+def _qr(xp: Namespace, a: Any, mode: str = "reduced") -> Any:
+    if mode not in ("reduced", "complete", "r"):
+        raise NotTranslated(f"mode={mode!r}")
+    factors = xp.linalg.qr(given.floating(xp, a), mode="reduced" if mode == "r" else mode)
+    return factors[1] if mode == "r" else factors
+
+
+def _hermitian(name: str) -> Row:
+    def row(xp: Namespace, a: Any, UPLO: str = "L") -> Any:  # noqa: N803 — NumPy's name
+        a = given.floating(xp, a)
+        lower = given.conj(xp, xp.matrix_transpose(a)) if UPLO.upper() == "U" else a
+        return getattr(xp.linalg, name)(lower)
+
+    return row
+
+
+@translates("linalg.pinv")
+def _pinv(xp: Namespace, a: Any, rcond: Any = None, *, rtol: Any = None) -> Array:
+    rtol = rcond if rtol is None else rtol
+    # NumPy's default, which is not that of the standard.
+    return xp.linalg.pinv(given.floating(xp, a), rtol=1e-15 if rtol is None else rtol)
+
+
+@translates("linalg.cond")
+def _cond(xp: Namespace, x: Any, p: Any = None) -> Array:
+    x = given.floating(xp, x)
+    if p in (None, 2, -2):
+        values = xp.linalg.svdvals(x)
+        largest, smallest = values[..., 0], values[..., -1]
+        return smallest / largest if p == -2 else largest / smallest
+    return xp.linalg.matrix_norm(x, ord=p) * xp.linalg.matrix_norm(xp.linalg.inv(x), ord=p)
+
+
+@translates("linalg.vecdot")
+def _vecdot(xp: Namespace, x1: Any, x2: Any, *, axis: int = -1) -> Array:
+    return xp.vecdot(*(xp.moveaxis(x, axis, -1) for x in given.arrays(xp, x1, x2)))
+
+
+@translates("linalg.multi_dot")
+def _multi_dot(xp: Namespace, arrays: Any) -> Array:
+    return functools.reduce(xp.matmul, given.arrays(xp, *arrays))
+
+
+def _of_linalg(name: str) -> Row:
+    """Return the row of a function whose arguments are those of the standard."""
+
+    def row(xp: Namespace, x: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(xp.linalg, name)(given.floating(xp, x), *args, **kwargs)
+
+    return row
+
+
+translate(
+    {
+        f"linalg.{name}": _of_linalg(name)
+        for name in words(
+            "cross det diagonal inv matmul matrix_norm matrix_power matrix_transpose outer "
+            "slogdet svdvals trace vector_norm"
+        )
+    }
+    | {
+        "diagflat": lambda xp, v, k=0: _diag(xp, xp.reshape(given.array(xp, v), (-1,)), k),
+        "linalg.cholesky": lambda xp, a, *, upper=False: xp.linalg.cholesky(
+            given.floating(xp, a), upper=upper
+        ),
+        "linalg.eigh": _hermitian("eigh"),
+        "linalg.eigvalsh": _hermitian("eigvalsh"),
+        "linalg.solve": lambda xp, a, b: xp.linalg.solve(*given.floatings(xp, a, b)),
+        "tril": _triangle("tril"),
+        "triu": _triangle("triu"),
+    }
+)

@@ -1,0 +1,155 @@
+"""The hooks by which NumPy and CuPy hand their functions over to a traced array.
+
+What NumPy has is imported at the first use of a hook, and every row is found once.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from gdx.autodiff.core import TracingError, lifted
+from gdx.backends import library
+
+Row = Callable[..., Any]
+
+# The names and rows of the functions and ufuncs that were met.
+_ROWS: dict[Any, tuple[str, Row | None]] = {}
+
+_PLAIN = frozenset((np.ndarray, float, int))
+_OPTIONS = {"axis", "keepdims"}
+
+
+@functools.cache
+def _tables() -> ModuleType:
+    from gdx.autodiff import numpy_names
+
+    return numpy_names
+
+
+class _Direct(dict[Any, dict[Any, Row]]):
+    """By the type of a traced array, NumPy's functions that are dispatching functions themselves.
+
+    They are those that mean what the standard's do, where dtypes follow NumPy's rules.
+    """
+
+    def __missing__(self, kind: Any) -> dict[Any, Row]:
+        found = self[kind] = {}
+        if library(kind.xp).numpy_dtypes:
+            for name, to in {**_tables().DIRECT_UFUNCS, **_tables().DIRECT_FUNCTIONS}.items():
+                found[getattr(np, name)] = getattr(kind.functions, to)
+        return found
+
+
+_DIRECT = _Direct()
+
+
+def of_ufunc(
+    x: Any, ufunc: Any, method: str, *inputs: Any, out: tuple[Any, ...] = (), **kwargs: Any
+) -> Any:
+    """Return what a ufunc, or a method of it, gives."""
+    kind = type(x)
+    if method == "__call__" and not kwargs and not out:
+        function = _DIRECT[kind].get(ufunc)
+        if function is not None:
+            for value in inputs:
+                type_ = type(value)
+                if type_ is not kind and type_ not in _PLAIN:
+                    break
+            else:
+                return function(*inputs)
+    found = _ROWS.get((ufunc, method))
+    if found is None:
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        row = _tables().ufunc_row(ufunc.__name__, method)
+        found = _ROWS[ufunc, method] = name, row
+    result = _called(x, *found, inputs, kwargs)
+    return _put(result, out) if out else result
+
+
+def of_function(x: Any, function: Any, types: Any, args: Sequence[Any], kwargs: Any) -> Any:
+    """Return what a function of NumPy gives."""
+    kind = type(x)
+    if len(args) == 1 and type(args[0]) is kind:
+        direct = _DIRECT[kind].get(function)
+        if direct is not None and (not kwargs or _plain_options(kwargs)):
+            return direct(x, **kwargs)
+    found = _ROWS.get(function)
+    if found is None:
+        name = _tables().name_of(function)
+        found = _ROWS[function] = name, _tables().FUNCTIONS.get(name)
+    return _called(x, *found, args, kwargs)
+
+
+def _plain_options(kwargs: dict[str, Any]) -> bool:
+    return kwargs.keys() <= _OPTIONS and kwargs.get("keepdims", False) is not np._NoValue
+
+
+def of_cupy_kernel(x: Any, kernel: Any, *args: Any, **kwargs: Any) -> Any:
+    """Return what an elementwise kernel of CuPy gives, which has NumPy's name after a prefix."""
+    name = kernel.__name__.removeprefix("cupy_")
+    row = _tables().ufunc_row(name) or _tables().FUNCTIONS.get(name)
+    told = {key: value for key, value in kwargs.items() if value is not None}
+    return _called(x, name, row, args, told)
+
+
+def of_attribute(x: Any, name: str) -> Any:
+    """Return a method or attribute that the library's own array has beyond the standard.
+
+    It becomes one of the type of `x`, so that it is looked for once.
+    """
+    if name.startswith("__") or not hasattr(x.value, name):
+        raise AttributeError(f"a traced array has no attribute {name!r}.")
+    if name in _tables().ATTRIBUTES:
+        row = _tables().ATTRIBUTES[name]
+        setattr(type(x), name, property(lambda self: _called(self, name, row, (self,), {})))
+    elif name in _tables().METHODS:
+        setattr(type(x), name, _method(name, _DIRECT[type(x)].get(getattr(np, name, None))))
+    else:
+        raise _UnknownAttributeError(_unknown(name))
+    return getattr(x, name)
+
+
+def _method(name: str, direct: Row | None) -> Row:
+    row = _tables().METHODS[name]
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if direct is not None and not args and (not kwargs or _plain_options(kwargs)):
+            return direct(self, **kwargs)
+        return _called(self, name, row, (self, *args), kwargs)
+
+    return method
+
+
+class _UnknownAttributeError(TracingError, AttributeError):
+    """`hasattr` must still be able to ask."""
+
+
+def _put(result: Any, out: tuple[Any, ...]) -> Any:
+    """Assign a result to the arrays that were given for it."""
+    results = result if isinstance(result, tuple) else (result,)
+    for target, value in zip(out, results, strict=True):
+        target[...] = value
+    return out if isinstance(result, tuple) else out[0]
+
+
+def _called(x: Any, name: str, row: Row | None, args: Sequence[Any], kwargs: Any) -> Any:
+    if row is None:
+        raise TracingError(_unknown(name))
+    try:
+        return lifted(type(x), row(x.functions, *args, **kwargs))
+    except _tables().NotTranslated as error:
+        raise TracingError(f"{name} cannot be differentiated so: {error}.") from None
+
+
+def _unknown(name: str) -> str:
+    advice = _tables().WAY_OUT.get(
+        name,
+        "use a function of the standard (xp = gdx.array_namespace(x)), give it a derivative by "
+        "gdx.custom_vjp, or take gdx.numerical_gradient",
+    )
+    return f"{name} cannot be differentiated: {advice}."

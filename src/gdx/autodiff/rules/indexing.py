@@ -1,0 +1,95 @@
+"""Derivatives of indexing: what is read is put back, and what is assigned is read.
+
+An index is *plain* if it reads no element twice: integers, slices, None, Ellipsis and masks.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gdx.backends import device_of, is_array, is_integer, library, namespace_of
+
+Array = Any
+
+
+def is_plain(key: Any) -> bool:
+    """Tell whether an index reads no element twice."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return not any(_is_integers(part) for part in parts)
+
+
+def _is_integers(part: Any) -> bool:
+    if isinstance(part, list):
+        return True
+    return is_array(part) and is_integer(namespace_of(part), part.dtype)
+
+
+def placed(xp: Any, g: Array, shape: tuple[int, ...], key: Any) -> Array:
+    """Return zeros of `shape` with `g` added at `key`: the transpose of reading there."""
+    z = xp.zeros(shape, dtype=g.dtype, device=device_of(g))
+    known = library(xp)
+    return known.updated(z, key, g) if is_plain(key) else known.added(z, key, g)
+
+
+def replaced(xp: Any, x: Array, places: Any, new: Array) -> Array:
+    """Return `x` with `new` at the places that a host array tells, counted in C order."""
+    import numpy as np
+
+    sources = np.arange(x.size)
+    sources[places.ravel()] = x.size + np.arange(places.size)
+    both = xp.concat([xp.reshape(x, (-1,)), xp.reshape(new, (-1,))])
+    return xp.reshape(xp.take(both, xp.asarray(sources, device=device_of(x)), axis=0), x.shape)
+
+
+def _getitem(xp: Any, y: Array, x: Array, key: Any) -> Any:
+    shape = x.shape
+    return lambda g: xp.placed(g, shape, key)
+
+
+def _placed(xp: Any, y: Array, g: Array, shape: tuple[int, ...], key: Any) -> Any:
+    return lambda g: xp.getitem(g, key)
+
+
+def _updated_old(xp: Any, y: Array, x: Array, key: Any, value: Any) -> Any:
+    return lambda g: xp.updated(g, key, 0)
+
+
+def _updated_new(xp: Any, y: Array, x: Array, key: Any, value: Any) -> Any:
+    if is_plain(key):
+        return lambda g: xp.getitem(g, key)
+    # Where an element is assigned twice, the last value stays.
+    places = xp.arange(math.prod(x.shape), device=device_of(x))
+    size = xp.getitem(xp.reshape(places, x.shape), key).shape
+    turns = xp.reshape(xp.arange(math.prod(size), device=device_of(x)), size)
+    last = xp.getitem(xp.updated(xp.reshape(-1 - places, x.shape), key, turns), key) == turns
+    return lambda g: xp.where(last, xp.getitem(g, key), 0)
+
+
+def _take(xp: Any, y: Array, x: Array, indices: Array, *, axis: int | None = None) -> Any:
+    shape = x.shape
+    key = (*(slice(None),) * ((axis or 0) % len(shape)), indices)
+    return lambda g: xp.placed(g, shape, key)
+
+
+def _take_along_axis(xp: Any, y: Array, x: Array, indices: Array, *, axis: int = -1) -> Any:
+    shape, along = x.shape, axis % x.ndim
+    grids = [
+        xp.reshape(
+            xp.arange(n, device=device_of(x)), (1,) * i + (-1,) + (1,) * (len(shape) - i - 1)
+        )
+        for i, n in enumerate(shape)
+    ]
+    key = tuple(indices if i == along else grid for i, grid in enumerate(grids))
+    return lambda g: xp.placed(g, shape, key)
+
+
+LINEAR = {
+    "getitem": _getitem,
+    "placed": _placed,
+    "take": _take,
+    "take_along_axis": _take_along_axis,
+}
+
+# Linear in both arrays together.
+TOGETHER: dict[str, Any] = {"updated": (_updated_old, None, _updated_new)}

@@ -1,0 +1,231 @@
+"""The traced array: an array object of the standard, over the arrays of any library."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gdx.autodiff import protocols
+from gdx.autodiff.core import CONSTANT, Trace, TracingError
+from gdx.backends import device_of, to_numpy
+
+
+class Alias:
+    """How a view follows from the array of which it is one, as far as that array changes."""
+
+    __slots__ = ("root", "steps", "version")
+
+    def __init__(self, root: Traced, steps: tuple[Callable[[Any], Any], ...]) -> None:
+        self.root = root
+        self.steps = steps
+        self.version = root.version
+
+
+class Traced:
+    """An array inside a function that is differentiated.
+
+    It has the operators, attributes and methods of the Array API standard; its namespace, from
+    ``__array_namespace__``, has all functions of the standard. NumPy's functions work, too, if it
+    stands for a NumPy array. An assignment ``x[i] = v`` and ``x += v`` gives it a new value, from
+    which derivatives follow; views that were taken of it change with it, where the library's do.
+
+    Attributes
+    ----------
+    value : array
+        The array one level down: the library's own or, in nested transforms, a traced one.
+    owner : Trace
+        Who follows it.
+    mark : object
+        What the trace remembers of it.
+    """
+
+    __slots__ = ("__weakref__", "alias", "mark", "owner", "value", "version")
+
+    # One subclass for each library has these:
+    xp: Any  # the library's own namespace
+    functions: Any  # the dispatching functions: plain arrays in, plain arrays out
+    namespace: Any  # the same for the user: whatever comes out is traced
+
+    __hash__ = None  # type: ignore[assignment]
+    __array_priority__ = 1000
+
+    def __init__(self, value: Any, owner: Trace, mark: Any) -> None:
+        self.value = value
+        self.owner = owner
+        self.mark = mark
+        self.alias: Alias | None = None
+        self.version = 0
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return self.namespace
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return self.owner.shape(self.value)
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype, one of the library's own."""
+        return self.value.dtype
+
+    @property
+    def device(self) -> Any:
+        """The device, in the library's terms."""
+        return device_of(self.value)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def T(self) -> Any:  # noqa: N802 - the standard's name
+        """The transpose: of a matrix by the standard, of any array with NumPy's order of axes."""
+        return self.functions.permute_dims(self, tuple(range(self.ndim))[::-1])
+
+    @property
+    def mT(self) -> Any:  # noqa: N802
+        """The transpose of a matrix, or of each of a stack of matrices."""
+        return self.functions.matrix_transpose(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        key = lowered_key(key)
+        item = self.functions.getitem(self, key)
+        if is_basic(key):
+            self.functions.link(item, self, lambda x: x[key])
+        return item
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if self.alias is not None:
+            self.refresh()
+        self.assign(self.functions.updated(self, lowered_key(key), value))
+
+    def assign(self, new: Traced) -> None:
+        """Take the value of another traced array; so do the views that share memory with it."""
+        if self.alias is not None:
+            root = self.alias.root
+            places = np.arange(root.size).reshape(root.shape)
+            for step in self.alias.steps:
+                places = step(places)
+            root.assign(self.functions.replaced(root, places, new))
+            self.alias.version = root.version
+        self.value, self.owner, self.mark = new.value, new.owner, new.mark
+        self.version += 1
+
+    def refresh(self) -> None:
+        """Follow the array of which this is a view."""
+        alias = self.alias
+        if alias is not None and alias.version != alias.root.version:
+            view: Any = alias.root
+            for step in alias.steps:
+                view = step(view)
+            self.value, self.owner, self.mark = view.value, view.owner, view.mark
+            alias.version = alias.root.version
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of an array without axes")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Traced]:
+        if not self.shape:
+            raise TypeError("iteration over an array without axes")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __bool__(self) -> bool:
+        return bool(settled(self))
+
+    def __float__(self) -> float:
+        return float(self._constant("float()"))
+
+    def __complex__(self) -> complex:
+        return complex(self._constant("complex()"))
+
+    def __int__(self) -> int:
+        return int(self._constant("int()"))
+
+    def __index__(self) -> int:
+        return int(self._constant("an index").__index__())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        host = to_numpy(self._constant("numpy.asarray, or an assignment into a NumPy array,"))
+        return np.array(host, dtype=dtype) if copy else np.asarray(host, dtype=dtype)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: Any = None,
+        copy: bool | None = None,
+    ) -> Any:
+        options = {"stream": stream, "max_version": max_version, "dl_device": dl_device}
+        given = {
+            name: value for name, value in {**options, "copy": copy}.items() if value is not None
+        }
+        return self._constant("another library").__dlpack__(**given)
+
+    def __dlpack_device__(self) -> Any:
+        return settled(self).__dlpack_device__()
+
+    def _constant(self, who: str) -> Any:
+        if self.owner is not CONSTANT:
+            raise TracingError(
+                f"{who} would take a traced value out of the function that is differentiated, and "
+                "its derivative would be lost. Keep it an array: compute with operators, with "
+                "functions of its namespace (xp = gdx.array_namespace(x)), and assign into arrays "
+                "of xp.zeros or xp.zeros_like. gdx.stop_gradient(x) makes a constant of it."
+            )
+        return self.value
+
+    __array_ufunc__ = protocols.of_ufunc
+    __array_function__ = protocols.of_function
+    __cupy_override_elementwise_kernel__ = protocols.of_cupy_kernel
+    __getattr__ = protocols.of_attribute
+
+    def __repr__(self) -> str:
+        return f"Traced({settled(self)!r})"
+
+    def __format__(self, spec: str) -> str:
+        return format(settled(self), spec)
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Traced:
+        """Return itself; a trace stays on one device."""
+        if device != self.device:
+            raise TracingError(f"a traced array cannot be moved to another device: {device!r}.")
+        return self
+
+
+def settled(x: Any) -> Any:
+    """Return the library's own array under all levels."""
+    while isinstance(x, Traced):
+        x.refresh()
+        x = x.value
+    return x
+
+
+def lowered_key(key: Any) -> Any:
+    """Return an index in which traced constants are the library's own arrays."""
+    if isinstance(key, Traced):
+        return key._constant("an index")
+    if type(key) is tuple and any(isinstance(part, Traced) for part in key):
+        return tuple(map(lowered_key, key))
+    return key
+
+
+def is_basic(key: Any) -> bool:
+    """Tell whether an index is of integers, slices, None and Ellipsis."""
+    parts = key if type(key) is tuple else (key,)
+    return all(part is None or part is ... or type(part) in _BASIC for part in parts)
+
+
+_BASIC = {int, slice, np.int8, np.int16, np.int32, np.int64, np.intp}

@@ -1,0 +1,134 @@
+"""gdx's own engine: the derivatives of a function of any library, by tracing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from gdx.autodiff.batch import Batch
+from gdx.autodiff.core import CONSTANT, Trace, opened
+from gdx.autodiff.forward import Forward
+from gdx.autodiff.lifting import traced_type
+from gdx.autodiff.reverse import Reverse, pull_back
+from gdx.autodiff.traced import Traced
+from gdx.backends import library, namespace_of
+
+Flat = Callable[..., tuple[list[Any], Any]]
+
+
+def vjp(f: Flat, primals: Sequence[Any]) -> tuple[list[Any], Callable[..., list[Any]], Any, bool]:
+    """Return the outputs of `f`, their pullback, what else it returned, and if it uses primals."""
+    kind, primals = _prepared(primals)
+    with opened(Reverse) as trace:
+        inputs = [trace.input(kind, x) for x in primals]
+        nodes = [x.mark for x in inputs]
+        ys, extra = f(*inputs)
+        del inputs
+        outputs = [_left(y, trace) for y in ys]
+        followed = [
+            (place, y.mark) for place, y in enumerate(ys) if type(y) is kind and y.owner is trace
+        ]
+        extra = _left_by_all(extra, trace)
+    del ys
+
+    depends = bool(followed)
+
+    def pullback(cotangents: Sequence[Any], last: bool = False) -> list[Any]:
+        starts = [node for _, node in followed]
+        arriving = [cotangents[place] for place, _ in followed]
+        if last:  # what was remembered is let go while it is used
+            followed.clear()
+        with np.errstate(all="ignore"):
+            found = pull_back(kind, starts, arriving)
+        return _own(kind, [found.get(node) for node in nodes], primals)
+
+    return outputs, pullback, extra, depends
+
+
+def jvp(
+    f: Flat, primals: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[list[Any], list[Any], Any]:
+    """Return the outputs of `f`, their tangents, and what else it returned."""
+    kind, primals = _prepared(primals)
+    xp = kind.functions
+    with opened(Forward) as trace:
+        pairs = zip(primals, tangents, strict=True)
+        ys, extra = f(*(trace.input(kind, x, tangent) for x, tangent in pairs))
+        outputs = [_left(y, trace) for y in ys]
+        moved = [
+            y.mark if type(y) is kind and y.owner is trace else xp.zeros_like(output)
+            for y, output in zip(ys, outputs, strict=True)
+        ]
+        extra = _left_by_all(extra, trace)
+    return outputs, [_lowered(t) for t in moved], extra
+
+
+def _prepared(primals: Sequence[Any]) -> tuple[type[Traced], list[Any]]:
+    first = primals[0]
+    kind = type(first) if isinstance(first, Traced) else traced_type(namespace_of(first))
+    return kind, [_lowered(x) for x in primals]
+
+
+def _lowered(x: Any) -> Any:
+    return x.value if isinstance(x, Traced) and x.owner is CONSTANT else x
+
+
+def _left(y: Any, trace: Trace) -> Any:
+    """Return an array as it is outside a trace."""
+    if not isinstance(y, Traced):
+        return y
+    y.refresh()
+    return y.value if y.owner is trace or y.owner is CONSTANT else y
+
+
+def _left_by_all(extra: Any, trace: Trace) -> Any:
+    if isinstance(extra, dict):
+        return {key: _left_by_all(item, trace) for key, item in extra.items()}
+    if isinstance(extra, list | tuple):
+        items = [_left_by_all(item, trace) for item in extra]
+        return type(extra)(*items) if hasattr(extra, "_fields") else type(extra)(items)
+    return _left(extra, trace)
+
+
+def _own(kind: type[Traced], cotangents: list[Any], primals: Sequence[Any]) -> list[Any]:
+    """Return cotangents as arrays with memory of their own; zeros where there is none."""
+    known = library(kind.xp)
+    result: list[Any] = []
+    for g, x in zip(cotangents, primals, strict=True):
+        g = kind.functions.zeros_like(x) if g is None else _lowered(g)  # noqa: PLW2901
+        if type(g) is not kind:
+            if type(g) is not type(x) and type(x) is not kind:
+                g = kind.xp.asarray(g)  # noqa: PLW2901 - NumPy's scalars
+            if not known.owner(g) or any(g is other for other in result):
+                g = known.copied(g)  # noqa: PLW2901
+        result.append(g)
+    return result
+
+
+def vmap(f: Callable[[list[Any]], list[Any]]) -> Callable[[list[Any]], list[Any]]:
+    """Return `f` mapped over the first axis of all its arrays."""
+
+    def mapped(arrays: list[Any]) -> list[Any]:
+        kind, values = _prepared(arrays)
+        with opened(Batch) as trace:
+            ys = f([trace.input(kind, x) for x in values])
+            return [
+                _left(y, trace) if _is_of(y, trace) else _repeated(y, trace.length, kind)
+                for y in ys
+            ]
+
+    return mapped
+
+
+def _is_of(y: Any, trace: Trace) -> bool:
+    if not isinstance(y, Traced):
+        return False
+    y.refresh()
+    return y.owner is trace
+
+
+def _repeated(y: Any, length: int, kind: type[Traced]) -> Any:
+    y = _lowered(y)
+    return kind.functions.broadcast_to(y, (length, *y.shape))

@@ -1,0 +1,254 @@
+"""Activations: pure functions of arrays, of any library, with their derivatives."""
+
+from __future__ import annotations
+
+from gdx.autodiff.custom import custom_vjp
+from gdx.backends import (
+    Array,
+    Namespace,
+    cast,
+    epsilon,
+    floating,
+    in_blocks,
+    namespace_among,
+    namespace_of,
+)
+from gdx.options import integer
+
+
+def sigmoid(x: Array) -> Array:
+    r"""Logistic function, 1 / (1 + exp(-x)), elementwise.
+
+    Parameters
+    ----------
+    x : array_like
+        Real. Integers are promoted to the default float.
+
+    Returns
+    -------
+    y : array
+        Of the shape, dtype and device of `x`, in [0, 1].
+
+    Notes
+    -----
+    Computed as p / (p + exp(-max(x, 0))) with p = exp(min(x, 0)): nothing overflows, both tails
+    keep their relative accuracy, and a library's automatic differentiation is right at 0, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gdx
+    >>> gdx.sigmoid(np.asarray([-1000.0, 0.0, 2.0]))
+    array([0.        , 0.5       , 0.88079708])
+    """
+    x, _ = floating(x, "x")
+    return _sigmoid(x)
+
+
+@custom_vjp
+def _sigmoid(x: Array) -> Array:
+    xp = namespace_of(x)
+
+    def of(part: Array) -> Array:
+        power = xp.exp(xp.minimum(part, 0.0))
+        return power / (power + xp.exp(-xp.maximum(part, 0.0)))
+
+    return in_blocks(of, x, xp)
+
+
+_sigmoid.defvjp(lambda x: (_sigmoid(x),) * 2, lambda y, g: (g * (y * (1 - y)),))
+
+
+def relu(x: Array) -> Array:
+    """Rectified linear unit, max(x, 0), elementwise.
+
+    Parameters
+    ----------
+    x : array_like
+        Real. Integers are promoted to the default float.
+
+    Returns
+    -------
+    y : array
+        Of the shape, dtype and device of `x`. NaN stays NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gdx
+    >>> gdx.relu(np.asarray([-1.0, 0.0, 2.0]))
+    array([0., 0., 2.])
+    """
+    x, _ = floating(x, "x")
+    return _relu(x)
+
+
+@custom_vjp
+def _relu(x: Array) -> Array:
+    xp = namespace_of(x)
+    return xp.maximum(x, xp.zeros_like(x))
+
+
+def _relu_pull(positive: Array, g: Array) -> tuple[Array]:
+    xp = namespace_among(g, positive)
+    return (xp.where(positive, g, xp.zeros_like(g)),)
+
+
+_relu.defvjp(lambda x: (_relu(x), x > 0), _relu_pull)
+
+
+def softmax(x: Array, axis: int = -1) -> Array:
+    r"""Softmax, exp(x_i) / Σ_j exp(x_j), along an axis.
+
+    Parameters
+    ----------
+    x : array_like
+        Real, at least one-dimensional. Integers are promoted to the default float.
+    axis : int
+        The axis that sums to one: the classes.
+
+    Returns
+    -------
+    y : array
+        Of the shape, dtype and device of `x`.
+
+    Raises
+    ------
+    ValueError
+        If `x` has no such axis, or it is empty.
+
+    Notes
+    -----
+    The largest x of each row is subtracted first, so that nothing overflows. What rounding drops
+    in that difference is recovered (TwoSum, Knuth 1969, The Art of Computer Programming 2, §4.2.2)
+    and put back as a factor: without it, exp magnifies the rounding of the difference by its own
+    size, and probabilities near the smallest number lose two or three digits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gdx
+    >>> gdx.softmax(np.asarray([0.3, 2.9, 4.0]))
+    array([0.01821127, 0.24519181, 0.73659691])
+    """
+    x, _ = floating(x, "x")
+    _check_classes(x, axis)
+    return _softmax(x, axis)
+
+
+def log_softmax(x: Array, axis: int = -1) -> Array:
+    r"""Logarithm of softmax, x_i - log Σ_j exp(x_j), along an axis.
+
+    Parameters
+    ----------
+    x : array_like
+        Real, at least one-dimensional. Integers are promoted to the default float.
+    axis : int
+        The axis of the classes.
+
+    Returns
+    -------
+    y : array
+        Of the shape, dtype and device of `x`; finite where softmax underflows to zero.
+
+    Raises
+    ------
+    ValueError
+        If `x` has no such axis, or it is empty.
+
+    Notes
+    -----
+    The largest terms of the sum are taken out of the logarithm, log k + log1p(rest / k), so that a
+    probability close to one has a logarithm with all its digits (Blanchard, Higham & Higham 2021,
+    IMA J. Numer. Anal. 41, 2311).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gdx
+    >>> gdx.log_softmax(np.asarray([0.0, 1000.0]))
+    array([-1000.,     0.])
+    """
+    x, _ = floating(x, "x")
+    _check_classes(x, axis)
+    return log_softmax_along(x, axis)
+
+
+def _check_classes(x: Array, axis: int) -> None:
+    if not -x.ndim <= integer("axis", axis) < x.ndim:
+        raise ValueError(f"axis {axis} does not exist in x, whose shape is {tuple(x.shape)}.")
+    if x.shape[axis] == 0:
+        raise ValueError(f"x has no classes: axis {axis} of its shape {tuple(x.shape)} is empty.")
+
+
+# exp of this is zero in float64, float32 and the extended precisions.
+_EXP_IS_ZERO = -12000.0
+
+
+@custom_vjp
+def _softmax(x: Array, axis: int) -> Array:
+    xp = namespace_of(x)
+
+    def of(part: Array) -> Array:
+        _, power = _shifted(widened(part, xp), axis, xp)
+        return cast(power / xp.sum(power, axis=axis, keepdims=True), x.dtype, xp)
+
+    return in_blocks(of, x, xp, axis)
+
+
+def _softmax_kept(x: Array, axis: int) -> tuple[Array, tuple[Array, int]]:
+    y = _softmax(x, axis)
+    return y, (y, axis)
+
+
+def _softmax_pull(kept: tuple[Array, int], g: Array) -> tuple[Array, None]:
+    y, axis = kept
+    return y * (g - namespace_among(g, y).sum(g * y, axis=axis, keepdims=True)), None
+
+
+_softmax.defvjp(_softmax_kept, _softmax_pull)
+
+
+@custom_vjp
+def log_softmax_along(x: Array, axis: int) -> Array:
+    """Return log_softmax of an argument that has been checked."""
+    xp = namespace_of(x)
+
+    def of(part: Array) -> Array:
+        shifted, power = _shifted(widened(part, xp), axis, xp)
+        largest = xp.astype(xp.logical_not(shifted < 0), power.dtype)  # 1: their power, or NaN
+        ties = xp.sum(largest, axis=axis, keepdims=True)
+        rest = xp.sum(power - largest, axis=axis, keepdims=True)
+        return cast(shifted - (xp.log(ties) + xp.log1p(rest / ties)), x.dtype, xp)
+
+    return in_blocks(of, x, xp, axis)
+
+
+def _log_softmax_kept(x: Array, axis: int) -> tuple[Array, tuple[Array, int]]:
+    y = log_softmax_along(x, axis)
+    return y, (y, axis)
+
+
+def _log_softmax_pull(kept: tuple[Array, int], g: Array) -> tuple[Array, None]:
+    y, axis = kept
+    xp = namespace_among(g, y)
+    return g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True), None
+
+
+log_softmax_along.defvjp(_log_softmax_kept, _log_softmax_pull)
+
+
+def _shifted(x: Array, axis: int, xp: Namespace) -> tuple[Array, Array]:
+    """Return x - max(x), and exp of it, to the last bits."""
+    top = xp.max(x, axis=axis, keepdims=True)
+    shifted = x - top
+    floored = xp.maximum(shifted, _EXP_IS_ZERO)
+    back = floored + top
+    lost = (x - back) + ((back - floored) - top)  # x - top = shifted + lost, exactly
+    power = xp.exp(floored)
+    return shifted, power + power * xp.maximum(lost, -1.0)  # x = -inf: all is lost, power is 0
+
+
+def widened(x: Array, xp: Namespace) -> Array:
+    """Return `x` in float32 at least: sums of many 16-bit numbers overflow."""
+    return xp.astype(x, xp.float32) if epsilon(xp, x.dtype) > 1e-4 else x
