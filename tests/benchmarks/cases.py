@@ -60,7 +60,7 @@ def cases() -> Iterator[Case]:
             bars += (Bar(0.4, "scipy 3-point", ()),)
         yield Case(f"numerical_gradient of Σx², n = {n}", lambda n=n: gradients(n), bars)
     for name, f in (("x0² + x1², 100 steps", two_squares), ("Σx², 100 steps, n = 2", squares)):
-        yield Case(f"gradient_descent of {name}", lambda f=f: descents(f), (Bar(1.3),))
+        yield Case(f"gradient_descent of {name}, numerical", lambda f=f: descents(f), (Bar(1.3),))
     yield Case("SimpleNet 2×3, gradient of the loss by closure", networks, (Bar(1.1),))
     yield Case("SimpleNet 2×3, vectorized", stacked_networks, (Bar(None),))
     for n, most, above_floor in ((100, 0.07, 2.5), (1000, 0.2, 1.4), (10_000, 1.0, 1.4)):
@@ -144,7 +144,7 @@ def descents(f: Callable[[Any], Any]) -> Variants:
     start = np.asarray([-3.0, 4.0])
     return {
         "course": lambda: peers.gradient_descent(f, start.copy(), 0.1, 100),
-        "gdx": lambda: gdx.gradient_descent(f, start, 0.1, 100),
+        "gdx": lambda: gdx.gradient_descent(f, start, 0.1, 100, grad="numerical"),
     }
 
 

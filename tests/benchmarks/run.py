@@ -26,10 +26,14 @@ from typing import Any
 
 import accuracy
 import device
+import exact
 from cases import CORES, Case, Variants, cases, left_out
 from table import render
 
-PACKAGES = ("gdx", "numpy", "array-api-compat", "scipy", "numdifftools", "torch", "jax", "cupy")
+PACKAGES = (
+    *("gdx", "numpy", "array-api-compat", "scipy"),
+    *("numdifftools", "autograd", "torch", "jax", "cupy"),
+)
 
 
 def in_turn(variants: Variants, seconds: float, least: int) -> dict[str, float]:
@@ -75,9 +79,12 @@ def cpu_time() -> float:
 
 def rows(only: str, quick: bool) -> Iterator[dict[str, Any]]:
     """Yield all rows whose names contain `only`."""
-    for case in (*cases(), *device.cases()):
+    for case in (*cases(), *exact.cases(), *device.cases()):
         if only in case.name.lower():
             yield from timed(case, quick)
+    memory = exact.memory() if only in "memory" else None
+    if memory is not None:
+        yield memory
     for measure in accuracy.measures():
         if only in measure.name.lower():
             yield measure.row()
@@ -116,7 +123,7 @@ def main() -> None:
         "python": platform.python_version(),
         "versions": versions(),
         "rows": [],
-        "left_out": [*left_out(), *device.left_out()],
+        "left_out": [*left_out(), *exact.left_out(), *device.left_out()],
     }
     for row in rows(options.only.lower(), options.quick):
         report["rows"].append(row)

@@ -20,7 +20,7 @@ def render(report: dict) -> str:
 def line(row: dict) -> str:
     """Return a row; the reference of its ratios is named where it is not the course's loop."""
     case, reference, values = row["case"], row.get("reference"), row["values"]
-    if row["kind"] == "time":
+    if row["kind"] in ("time", "memory"):
         values = {name: time / values[reference] for name, time in values.items()}
     if reference not in ("course", None):
         case += f", to {reference}"
@@ -36,6 +36,7 @@ def ratio(value: float) -> str:
 
 FORMATS: dict[str, Callable[[float], str]] = {
     "time": ratio,
+    "memory": ratio,
     "error": "{:.0e}".format,
     "count": "{:.0f}".format,
 }
