@@ -33,12 +33,29 @@ def leaves(tree: Tree) -> list[Any]:
 
 def structure(tree: Tree) -> Callable[[Iterator[Any]], Tree]:
     """Return what makes a tree of the structure of `tree` from an iterator over its leaves."""
+    return flattened(tree)[1]
+
+
+def flattened(tree: Tree) -> tuple[list[Any], Callable[[Iterator[Any]], Tree]]:
+    """Return the arrays of `tree`, in order, and what `structure` returns."""
+    found: list[Any] = []
+    return found, _flattened(tree, found)
+
+
+def _flattened(tree: Tree, found: list[Any]) -> Callable[[Iterator[Any]], Tree]:
     if not is_tree(tree):
+        found.append(tree)
         return next
     if isinstance(tree, dict):
-        named = {key: structure(item) for key, item in tree.items()}
+        named: dict[Any, Callable[[Iterator[Any]], Tree]] = {}
+        for key, item in tree.items():
+            if isinstance(item, _CONTAINERS):
+                named[key] = _flattened(item, found)
+            else:
+                found.append(item)
+                named[key] = next
         return lambda leaves: {key: of_item(leaves) for key, of_item in named.items()}
-    parts, kind, fields = [*map(structure, tree)], type(tree), hasattr(tree, "_fields")
+    parts, kind, fields = [_flattened(x, found) for x in tree], type(tree), hasattr(tree, "_fields")
 
     def build(leaves: Iterator[Any]) -> Tree:
         items = [part(leaves) for part in parts]

@@ -36,10 +36,16 @@ class Batch(Trace):
         return tuple(value.shape[1:])
 
     def process(
-        self, kind: type[Any], call: Callable[..., Any], rule: Rule, args: Any, kwargs: Any
+        self,
+        kind: type[Any],
+        call: Callable[..., Any],
+        function: Callable[..., Any],
+        rule: Rule,
+        args: Any,
+        kwargs: Any,
     ) -> Any:
         """Call the function on stacks."""
-        values, places = self.values(kind, args)
+        values, places, _ = self.values(kind, args)
         one = Stacks(kind.functions, self.length, values, set(places))
         if rule.name in BATCHED:
             y = BATCHED[rule.name](one, call, *values[1:], **kwargs)

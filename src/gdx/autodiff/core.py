@@ -63,17 +63,25 @@ class Rule(NamedTuple):
 class Trace:
     """One run of an interpreter."""
 
-    __slots__ = ("closed", "level", "nodes")
+    __slots__ = ("closed", "level")
 
     def __init__(self, level: int) -> None:
         self.level = level
         self.closed = False
-        self.nodes = 0
 
     def process(
-        self, kind: type[Any], call: Callable[..., Any], rule: Rule, args: Any, kwargs: Any
+        self,
+        kind: type[Any],
+        call: Callable[..., Any],
+        function: Callable[..., Any],
+        rule: Rule,
+        args: Any,
+        kwargs: Any,
     ) -> Any:
-        """Return what `call` gives for arguments of which this trace has the highest level."""
+        """Return what a function gives for arguments of which this trace has the highest level.
+
+        `call` takes traced arrays of lower levels, `function` is the library's own.
+        """
         raise NotImplementedError
 
     def shape(self, value: Any) -> tuple[int, ...]:
@@ -81,23 +89,29 @@ class Trace:
         shape: tuple[int, ...] = value.shape
         return shape
 
-    def values(self, kind: type[Any], args: Any) -> tuple[list[Any], list[int]]:
-        """Return the arguments one level down, and the places of those that this trace follows."""
+    def values(self, kind: type[Any], args: Any) -> tuple[list[Any], list[int], bool]:
+        """Return the arguments one level down, the places of those that this trace follows.
+
+        Last, whether some are still traced.
+        """
         if self.closed:
             raise TracingError(
                 "a traced array was used after the call that traced it: do not keep arrays from "
                 "inside a function that is differentiated; return them (has_aux=True)."
             )
-        values, places = [], []
+        values, places, nested = [*args], [], False
         for place, argument in enumerate(args):
             if type(argument) is kind:
-                if argument.owner is self:
+                owner = argument.owner
+                if owner is self:
                     places.append(place)
-                    argument = argument.value  # noqa: PLW2901
-                elif argument.owner is CONSTANT:
-                    argument = argument.value  # noqa: PLW2901
-            values.append(argument)
-        return values, places
+                elif owner is not CONSTANT:
+                    nested = True
+                    continue
+                value = values[place] = argument.value
+                if type(value) is kind:
+                    nested = True
+        return values, places, nested
 
 
 CONSTANT = Trace(0)
@@ -137,7 +151,7 @@ def dispatching(kind: type[Any], function: Callable[..., Any], rule: Rule) -> Ca
         if not traced:
             return function(*args, **kwargs)
         if top is not CONSTANT:
-            return top.process(kind, call, rule, args, kwargs)
+            return top.process(kind, call, function, rule, args, kwargs)
         lowered = [a.value if type(a) is kind else a for a in args]
         return lifted(kind, function(*lowered, **kwargs))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gdx.autodiff.core import CONSTANT, Trace, TracingError, lifted
 from gdx.autodiff.forward import Forward, pushed
 from gdx.autodiff.native import call_by, engine_that_follows
-from gdx.autodiff.reverse import Node, Reverse
+from gdx.autodiff.reverse import Reverse
 from gdx.autodiff.traced import Traced
 from gdx.backends import device_of
 from gdx.trees import Tree, is_tree, leaves, map_leaves, structure
@@ -32,7 +32,8 @@ class custom_vjp:  # noqa: N801 - a decorator
     -----
     `defvjp` says how: ``f.defvjp(fwd, bwd)``, where ``fwd(*args)`` returns ``f(*args)`` and what
     is to be kept for ``bwd(kept, g)``, which returns a tuple with a cotangent for each argument:
-    g times the derivative, of the argument's structure and shape; None is zero. ``bwd`` may be
+    g times the derivative, of the argument's structure and shape; None is zero, and a function
+    without arguments is called only if its argument is differentiated. ``bwd`` may be
     differentiated in turn. Forward mode (`jvp`, `hvp`, `hessian`) follows from it, too, as the
     transpose of ``bwd``.
 
@@ -73,32 +74,45 @@ class custom_vjp:  # noqa: N801 - a decorator
 
     def __call__(self, *args: Any) -> Any:
         """Return f(*args)."""
-        top, kind = CONSTANT, None
-        for argument in args:
-            for leaf in (argument,) if isinstance(argument, Traced) else _traced(argument):
-                leaf.refresh()
-                kind = type(leaf)
-                if leaf.owner.level > top.level:
-                    top = leaf.owner
-        if kind is None:
+        traced: list[tuple[int, int, Traced]] = []
+        for place, argument in enumerate(args):
+            if isinstance(argument, Traced):
+                traced.append((place, 0, argument))
+            elif isinstance(argument, _CONTAINERS):
+                traced += _inside(place, argument)
+        if not traced:
             engine = engine_that_follows(args)
             return self.f(*args) if engine is None else call_by(engine, self.f, *self._rule(), args)
-        values = tuple(_stripped(argument, top) for argument in args)
-        if top is CONSTANT:
-            return map_leaves(functools.partial(lifted, kind), self.f(*values))
+        kind, top = type(traced[0][2]), CONSTANT
+        for _, _, leaf in traced:
+            if leaf.alias is not None:
+                leaf.refresh()
+            if leaf.owner.level > top.level:
+                top = leaf.owner
         if not isinstance(top, Reverse | Forward):
-            return self.f(*args)
+            below = [_below(argument, CONSTANT) for argument in args] if top is CONSTANT else args
+            return map_leaves(functools.partial(lifted, kind), self.f(*below))
         fwd, bwd = self._rule()
-        y, kept = fwd(*values)
-        if any(isinstance(leaf, Traced) and leaf.owner is top for leaf in leaves(y)):
+        y, kept = fwd(*[_below(argument, top) for argument in args])
+        own = [y] if isinstance(y, Traced) else leaves(y) if isinstance(y, _CONTAINERS) else []
+        if any(isinstance(leaf, Traced) and leaf.owner is top for leaf in own):
             raise TracingError(
                 f"the rule of {self.__name__} uses a traced array that is no argument of it: "
                 "pass it as one."
             )
-        pull = _Pull(self.__name__, bwd, kept, args, top, y)
-        if not pull.marks:
-            return map_leaves(functools.partial(lifted, kind), y)
-        return _FOLLOWED[type(top)](top, kind, y, pull)
+        followed = [found for found in traced if found[2].owner is top]
+        marks = [leaf.mark for _, _, leaf in followed]
+        pull = _Pull(
+            self.__name__,
+            bwd,
+            kept,
+            len(args),
+            [
+                (place, position, mark.shape)
+                for (place, position, _), mark in zip(followed, marks, strict=True)
+            ],
+        )
+        return _FOLLOWED[type(top)](top, kind, y, marks, pull)
 
     def _rule(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self.fwd is None or self.bwd is None:
@@ -106,44 +120,44 @@ class custom_vjp:  # noqa: N801 - a decorator
         return self.fwd, self.bwd
 
 
-def _traced(argument: Any) -> list[Traced]:
-    """Return the traced arrays of a container."""
-    if not isinstance(argument, dict | list | tuple):
-        return []
-    return [leaf for leaf in leaves(argument) if isinstance(leaf, Traced)]
+_CONTAINERS = (dict, list, tuple)
 
 
-def _stripped(argument: Any, trace: Trace) -> Any:
-    """Return an argument as it is outside a trace."""
+def _inside(place: int, argument: Any) -> list[tuple[int, int, Traced]]:
+    """Return the traced arrays of a container, with their positions among its leaves."""
+    pairs = enumerate(leaves(argument))
+    return [(place, position, leaf) for position, leaf in pairs if isinstance(leaf, Traced)]
+
+
+def _below(argument: Any, trace: Trace) -> Any:
+    """Return an argument as it is one level below a trace."""
     if isinstance(argument, Traced):
-        return argument.value if argument.owner in (trace, CONSTANT) else argument
-    if is_tree(argument):
-        return map_leaves(lambda leaf: _stripped(leaf, trace), argument)
+        owner = argument.owner
+        return argument.value if owner is trace or owner is CONSTANT else argument
+    if isinstance(argument, _CONTAINERS) and is_tree(argument):
+        return map_leaves(lambda leaf: _below(leaf, trace), argument)
     return argument
 
 
 class _Pull:
-    """From the cotangent of what a custom function returned, to those of its traced arrays."""
+    """From the cotangents of what a custom function returned, to those of its traced arrays."""
 
-    __slots__ = ("bwd", "count", "followed", "kept", "like_y", "marks", "name")
+    __slots__ = ("bwd", "count", "followed", "kept", "like_y", "name")
 
     def __init__(
-        self, name: str, bwd: Any, kept: Any, args: Sequence[Any], trace: Trace, y: Tree
+        self,
+        name: str,
+        bwd: Callable[..., Any],
+        kept: Any,
+        count: int,
+        followed: Sequence[tuple[int, int, tuple[int, ...]]],
     ) -> None:
-        self.bwd = bwd
         self.name = name
+        self.bwd = bwd
         self.kept = kept
-        self.count = len(args)
-        self.like_y = structure(y)
-        self.marks = []
-        self.followed = []
-        for place, argument in enumerate(args):
-            if not isinstance(argument, Traced | dict | list | tuple):
-                continue
-            for position, leaf in enumerate(leaves(argument)):
-                if isinstance(leaf, Traced) and leaf.owner is trace:
-                    self.marks.append(leaf.mark)
-                    self.followed.append((place, position, leaf.shape))
+        self.count = count  # of arguments
+        self.followed = followed
+        self.like_y: Callable[[Iterator[Any]], Tree] = next
 
     def __call__(self, *gs: Any) -> list[Any]:
         answer = self.bwd(self.kept, self.like_y(iter(gs)))
@@ -158,6 +172,8 @@ class _Pull:
         ]
 
     def _checked(self, of_argument: Any, position: int, shape: tuple[int, ...]) -> Any:
+        if callable(of_argument):
+            of_argument = of_argument()
         if of_argument is None:
             return None
         c = leaves(of_argument)[position] if is_tree(of_argument) else of_argument
@@ -169,13 +185,12 @@ class _Pull:
         return c
 
 
-def _remembered(trace: Reverse, kind: type[Traced], y: Tree, pull: _Pull) -> Tree:
-    ys = leaves(y)
-    if len(ys) == 1:
-        trace.nodes += 1
-        return pull.like_y(
-            iter([kind(ys[0], trace, Node(trace.nodes, ys[0], None, pull.marks, pull))])
-        )
+def _remembered(
+    trace: Reverse, kind: type[Traced], y: Tree, marks: Sequence[Any], pull: _Pull
+) -> Tree:
+    if not isinstance(y, _CONTAINERS):
+        return trace.joint(kind, y, marks, pull)
+    ys, pull.like_y = leaves(y), structure(y)
     sizes = [(y.shape, y.dtype, device_of(y)) for y in ys]
 
     def of_all(gs: Sequence[Any]) -> list[Any]:
@@ -187,13 +202,15 @@ def _remembered(trace: Reverse, kind: type[Traced], y: Tree, pull: _Pull) -> Tre
             )
         )
 
-    return pull.like_y(iter(trace.outputs(kind, ys, pull.marks, of_all)))
+    return pull.like_y(iter(trace.outputs(kind, ys, marks, of_all)))
 
 
-def _pushed_through(trace: Forward, kind: type[Traced], y: Tree, pull: _Pull) -> Tree:
-    ys = leaves(y)
-    tangents = pushed(kind, pull, ys)(pull.marks)
-    return pull.like_y(iter(trace.input(kind, *pair) for pair in zip(ys, tangents, strict=True)))
+def _pushed_through(
+    trace: Forward, kind: type[Traced], y: Tree, marks: Sequence[Any], pull: _Pull
+) -> Tree:
+    ys, pull.like_y = leaves(y), structure(y)
+    tangents = pushed(kind, pull, ys)(marks)
+    return pull.like_y(iter([trace.input(kind, *pair) for pair in zip(ys, tangents, strict=True)]))
 
 
 _FOLLOWED: dict[type[Trace], Callable[..., Tree]] = {

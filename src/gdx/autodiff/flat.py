@@ -20,7 +20,7 @@ from gdx.backends import (
     namespace_of,
     plain_namespace,
 )
-from gdx.trees import StructureError, Tree, leaves, map_leaves, structure
+from gdx.trees import StructureError, Tree, flattened, map_leaves
 
 
 class Flat:
@@ -45,8 +45,9 @@ class Flat:
             self.inputs: list[Array] = [_differentiable(trees[0])]
             self.xp: Namespace = namespace_of(self.inputs[0])
             return
-        self.structures = [structure(tree) for tree in trees]
-        self.inputs = [_differentiable(leaf) for tree in trees for leaf in leaves(tree)]
+        flattened_trees = [flattened(tree) for tree in trees]
+        self.structures = [of_tree for _, of_tree in flattened_trees]
+        self.inputs = [_differentiable(leaf) for found, _ in flattened_trees for leaf in found]
         if not self.inputs:
             raise ValueError("there is no array to differentiate with respect to.")
         self.xp = common_namespace(*self.inputs)
@@ -77,9 +78,8 @@ class Flat:
         if is_array(result):
             self._of_result: Callable[..., Any] = next
             return [result], aux
-        result = map_leaves(self._array, result)
-        self._of_result = structure(result)
-        return leaves(result), aux
+        ys, self._of_result = flattened(result)
+        return [self._array(y) for y in ys], aux
 
     def _array(self, y: Any) -> Array:
         if is_array(y):

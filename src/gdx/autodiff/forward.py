@@ -21,10 +21,16 @@ class Forward(Trace):
         return kind(x, self, fitted(kind, tangent, x))
 
     def process(
-        self, kind: type[Any], call: Callable[..., Any], rule: Rule, args: Any, kwargs: Any
+        self,
+        kind: type[Any],
+        call: Callable[..., Any],
+        function: Callable[..., Any],
+        rule: Rule,
+        args: Any,
+        kwargs: Any,
     ) -> Any:
         """Call the function one level down, and push the tangents through it."""
-        values, places = self.values(kind, args)
+        values, places, _ = self.values(kind, args)
         y = call(*values, **kwargs)
         moving = {place: args[place].mark for place in places if rule.vjps[place] is not None}
         if not moving:

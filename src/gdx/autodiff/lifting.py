@@ -136,7 +136,7 @@ def _own(xp: Namespace) -> dict[str, Callable[..., Any]]:
 def _functions(kind: type[Traced]) -> Functions:
     xp = kind.xp
     functions = Functions(xp.__name__)
-    own = _own(xp)
+    own = {**_own(xp), **library(xp).quick}
     for name, rule in RULES.items():
         function = own.get(name) or _found(xp, name)
         if function is not None:
@@ -152,7 +152,7 @@ def _functions(kind: type[Traced]) -> Functions:
         if function is not None:
             _set(functions, name, _refusing(kind, function, name, advice))
     for name in {*CREATION, *QUESTIONS}:
-        function = _found(xp, name)
+        function = own.get(name) or _found(xp, name)
         if function is not None:
             _set(functions, name, _of_settled(function))
     for name in VALUES:

@@ -76,7 +76,8 @@ def call_by(
         kept, y = static
         cotangents: list[Array | None] = []
         for count, c in zip(counts, bwd(kept(arrays), y(gs)), strict=True):
-            cotangents += [None] * count if c is None else leaves(c)
+            value = c() if callable(c) else c
+            cotangents += [None] * count if value is None else leaves(value)
         return cotangents
 
     ys = engine.custom(Rule(plain, forward, backward))(*given.taken())

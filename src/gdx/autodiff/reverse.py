@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from heapq import heappop, heappush
 from typing import Any
 
@@ -16,52 +17,103 @@ class Node:
     It holds none of the values but those that its pulls have captured.
     """
 
-    __slots__ = ("dtype", "index", "parents", "pulls", "rule", "shape")
+    __slots__ = ("dtype", "order", "parents", "pulls", "shape", "singular")
 
     def __init__(
         self,
-        index: int,
+        order: int,
         like: Any,
-        rule: Rule | None,
-        parents: Sequence[Node] = (),
-        pulls: Any = (),
+        parents: Sequence[Any] = (),
+        pulls: Sequence[Callable[[Any], Any]] = (),
+        singular: bool = False,
     ) -> None:
-        self.index = index
+        self.order = order  # the later it was made, the smaller
         self.shape = like.shape
         self.dtype = like.dtype
-        self.rule = rule
         self.parents = parents
         self.pulls = pulls
+        self.singular = singular
+
+    def pulled(self, kind: type[Any], g: Any) -> Sequence[Any]:
+        """Return a cotangent for each parent, or None."""
+        if self.singular:
+            return [_zero_where_unused(kind, pull(g), g) for pull in self.pulls]
+        return [pull(g) for pull in self.pulls]
+
+    def joined(self, kind: type[Any], g: Any, other: Any) -> Any:
+        """Return a cotangent that arrives here, with that which was here already."""
+        if g.shape != self.shape:
+            g = kind.functions.unbroadcast(g, self.shape)
+        if g.dtype != self.dtype:
+            g = kind.functions.as_dtype(g, self.dtype)
+        return g if other is None else other + g
+
+
+class JointNode(Node):
+    """The node of an array of which one pull gives the cotangents of all parents."""
+
+    __slots__ = ("pull",)
+
+    def __init__(self, order: int, like: Any, parents: Sequence[Any], pull: Any) -> None:
+        super().__init__(order, like, parents)
+        self.pull = pull
+
+    def pulled(self, kind: type[Any], g: Any) -> Sequence[Any]:
+        """Return a cotangent for each parent, or None."""
+        cotangents: Sequence[Any] = self.pull(g)
+        return cotangents
 
 
 class Outputs:
-    """The node of a function with several outputs: its one pull takes all their cotangents."""
+    """The node of several arrays together; its pull takes a cotangent of each, or None."""
 
-    __slots__ = ("count", "index", "parents", "pull")
+    __slots__ = ("count", "order", "parents", "pull")
 
-    def __init__(self, index: int, count: int, parents: Sequence[Node], pull: Any) -> None:
-        self.index = index
+    def __init__(self, order: int, count: int, parents: Sequence[Any], pull: Any) -> None:
+        self.order = order
         self.count = count
         self.parents = parents
         self.pull = pull
+
+    def pulled(self, kind: type[Any], gs: Any) -> Sequence[Any]:
+        """Return a cotangent for each parent, or None."""
+        cotangents: Sequence[Any] = self.pull(tuple(gs))
+        return cotangents
+
+    def joined(self, kind: type[Any], g: Any, others: Any) -> Any:
+        """Return the cotangents that have arrived, with that of one array more."""
+        place, own = g
+        gs = [None] * self.count if others is None else others
+        gs[place] = own
+        return gs
 
 
 class Reverse(Trace):
     """Remembers; a traced array is marked with its `Node`."""
 
-    __slots__ = ()
+    __slots__ = ("last",)
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.last = 0
 
     def input(self, kind: type[Any], x: Any) -> Any:
         """Return `x` as an array to which cotangents will be pulled back."""
-        self.nodes += 1
-        return kind(x, self, Node(self.nodes, x, None))
+        self.last -= 1
+        return kind(x, self, Node(self.last, x))
 
     def process(
-        self, kind: type[Any], call: Callable[..., Any], rule: Rule, args: Any, kwargs: Any
+        self,
+        kind: type[Any],
+        call: Callable[..., Any],
+        function: Callable[..., Any],
+        rule: Rule,
+        args: Any,
+        kwargs: Any,
     ) -> Any:
         """Call the function one level down, and remember how to pull back."""
-        values, places = self.values(kind, args)
-        y = call(*values, **kwargs)
+        values, places, nested = self.values(kind, args)
+        y = (call if nested else function)(*values, **kwargs)
         parents, pulls = [], []
         for place in places:
             maker = rule.vjps[place]
@@ -72,19 +124,28 @@ class Reverse(Trace):
             return lifted(kind, y)
         if rule.joint:
             return self.outputs(kind, y, parents, lambda gs: (pulls[0](gs),))
-        self.nodes += 1
-        return kind(y, self, Node(self.nodes, y, rule, parents, pulls))
+        self.last -= 1
+        return kind(y, self, Node(self.last, y, parents, pulls, rule.singular))
 
-    def outputs(self, kind: type[Any], ys: Any, parents: Sequence[Node], pull: Any) -> Any:
-        """Return several outputs; `pull` maps their cotangents to those of all the parents."""
-        self.nodes += 1
-        together = Outputs(self.nodes, len(ys), parents, pull)
+    def joint(self, kind: type[Any], y: Any, parents: Sequence[Any], pull: Any) -> Any:
+        """Return an array; `pull` maps its cotangent to those of all the parents."""
+        self.last -= 1
+        return kind(y, self, JointNode(self.last, y, parents, pull))
+
+    def outputs(self, kind: type[Any], ys: Any, parents: Sequence[Any], pull: Any) -> Any:
+        """Return several arrays; `pull` maps their cotangents to those of all the parents."""
+        self.last -= 1
+        together = (Outputs(self.last, len(ys), parents, pull),)
         traced = []
         for place, y in enumerate(ys):
-            self.nodes += 1
-            node = Node(self.nodes, y, None, (together,), (place,))  # type: ignore[arg-type]
+            self.last -= 1
+            node = Node(self.last, y, together, (partial(_at, place),))
             traced.append(kind(y, self, node))
         return type(ys)(*traced) if hasattr(ys, "_fields") else traced
+
+
+def _at(place: int, g: Any) -> tuple[int, Any]:
+    return place, g
 
 
 def pull_back(kind: type[Any], nodes: list[Any], cotangents: list[Any]) -> dict[Any, Any]:
@@ -94,53 +155,27 @@ def pull_back(kind: type[Any], nodes: list[Any], cotangents: list[Any]) -> dict[
     it what only it has kept.
     """
     waiting: dict[Any, Any] = {}
-    heap: list[tuple[int, Any]] = []
+    turns: list[tuple[int, Any]] = []
     inputs = {}
     while nodes:
-        _arrive(kind, waiting, heap, nodes.pop(), cotangents.pop())
-    while heap:
-        node = heappop(heap)[1]
+        node = nodes.pop()
+        if node not in waiting:
+            heappush(turns, (node.order, node))
+        waiting[node] = node.joined(kind, cotangents.pop(), waiting.get(node))
+    while turns:
+        node = heappop(turns)[1]
         g = waiting.pop(node)
-        if node.parents:
-            _send(kind, waiting, heap, node, g)
-        else:
+        if not node.parents:
             inputs[node] = g
+            continue
+        for parent, c in zip(node.parents, node.pulled(kind, g), strict=True):
+            if c is not None:
+                other = waiting.get(parent)
+                if other is None:
+                    heappush(turns, (parent.order, parent))
+                waiting[parent] = parent.joined(kind, c, other)
+        del node, parent
     return inputs
-
-
-def _send(kind: type[Any], waiting: dict[Any, Any], heap: Any, node: Any, g: Any) -> None:
-    """Pull the cotangent of a node back to its parents."""
-    if type(node) is Outputs:
-        cotangents = node.pull(tuple(g))
-    elif callable(node.pulls):
-        cotangents = node.pulls(g)
-    elif type(node.parents[0]) is Outputs:
-        together, place = node.parents[0], node.pulls[0]
-        if together not in waiting:
-            waiting[together] = [None] * together.count
-            heappush(heap, (-together.index, together))
-        waiting[together][place] = g
-        return
-    elif node.rule.singular:
-        cotangents = [_zero_where_unused(kind, pull(g), g) for pull in node.pulls]
-    else:
-        cotangents = [pull(g) for pull in node.pulls]
-    for parent, c in zip(node.parents, cotangents, strict=True):
-        if c is not None:
-            _arrive(kind, waiting, heap, parent, c)
-
-
-def _arrive(kind: type[Any], waiting: dict[Any, Any], heap: Any, node: Any, g: Any) -> None:
-    """Add a cotangent to what a node waits with."""
-    if g.shape != node.shape:
-        g = kind.functions.unbroadcast(g, node.shape)
-    if g.dtype != node.dtype:
-        g = kind.functions.as_dtype(g, node.dtype)
-    if node in waiting:
-        waiting[node] = waiting[node] + g
-    else:
-        waiting[node] = g
-        heappush(heap, (-node.index, node))
 
 
 def _zero_where_unused(kind: type[Any], c: Any, g: Any) -> Any:

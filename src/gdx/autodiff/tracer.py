@@ -26,12 +26,14 @@ def vjp(f: Flat, primals: Sequence[Any]) -> tuple[list[Any], Callable[..., list[
         nodes = [x.mark for x in inputs]
         ys, extra = f(*inputs)
         del inputs
-        outputs = [_left(y, trace) for y in ys]
-        followed = [
-            (place, y.mark) for place, y in enumerate(ys) if type(y) is kind and y.owner is trace
-        ]
+        outputs: list[Any] = []
+        followed: list[tuple[int, Any]] = []
+        for place, y in enumerate(ys):
+            outputs.append(_left(y, trace))
+            if type(y) is kind and y.owner is trace:
+                followed.append((place, y.mark))
         extra = _left_by_all(extra, trace)
-    del ys
+        del ys, y
 
     depends = bool(followed)
 

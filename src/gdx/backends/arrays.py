@@ -66,8 +66,11 @@ def common_namespace(*objects: object) -> Namespace | None:
         return None
     first = arrays[0]
     xp = namespace_of(first)
+    if len(arrays) == 1:
+        return xp
+    host = library(xp).on_host(first)
     for x in arrays[1:]:
-        other = namespace_of(x)
+        other = xp if type(x) is type(first) else namespace_of(x)
         if other is not xp:
             if _is_over(xp, other):
                 continue
@@ -80,8 +83,7 @@ def common_namespace(*objects: object) -> Namespace | None:
                 "gdx.to_numpy(x) brings an array to the host, gdx.asarray(x) takes a NumPy array "
                 "to the current backend."
             )
-        on_host = library(xp).on_host
-        if on_host(x) and on_host(first):
+        if host and library(other).on_host(x):
             continue
         here, there = device_of(first), device_of(x)
         if here != there and here is not None and there is not None:
@@ -112,7 +114,7 @@ def _is_over(traced: Namespace, plain: Namespace) -> bool:
 
 def device_of(x: Array) -> Device:
     """Return the device on which `x` lies; None where that is open, as while JAX traces."""
-    return array_api_compat.device(x)
+    return "cpu" if type(x) is np.ndarray else array_api_compat.device(x)
 
 
 def dtype_name(dtype: DType) -> str:
@@ -156,6 +158,12 @@ def is_real(xp: Namespace, dtype: DType) -> bool:
 def epsilon(xp: Namespace, dtype: DType) -> float:
     """Return the distance from 1 to the next number of the floating `dtype`."""
     return float(xp.finfo(dtype).eps)
+
+
+@functools.cache
+def largest(xp: Namespace, dtype: DType) -> float:
+    """Return the largest number of the floating `dtype`."""
+    return float(xp.finfo(dtype).max)
 
 
 def epsilon_of(value: object) -> float:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import array_api_compat
 import numpy as np
+
+from gdx.backends.quick import QUICK
 
 Array = Any
 Namespace = Any
@@ -310,6 +312,8 @@ class Library:
     to_numpy: Callable[[Array], Any] = _through_dlpack
     # Its own automatic differentiation:
     engine: Callable[[], Any] | None = None
+    # Functions of the standard by shorter ways than those of its namespace:
+    quick: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     numpy_dtypes: bool = False  # results have the dtypes that they have in NumPy
     forks: bool = False  # once imported, it works on in processes that are forked
     # How its error reads when memory runs out, if it is not a MemoryError:
@@ -336,6 +340,7 @@ LIBRARIES = {
             read_only=_numpy_read_only,
             room=8,
             to_numpy=_itself,
+            quick=QUICK,
             numpy_dtypes=True,
             forks=True,
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from gdx.autodiff.custom import custom_vjp
 from gdx.backends import (
     Array,
@@ -10,6 +12,8 @@ from gdx.backends import (
     epsilon,
     floating,
     in_blocks,
+    largest,
+    library,
     namespace_among,
     namespace_of,
 )
@@ -31,8 +35,8 @@ def sigmoid(x: Array) -> Array:
 
     Notes
     -----
-    Computed as p / (p + exp(-max(x, 0))) with p = exp(min(x, 0)): nothing overflows, both tails
-    keep their relative accuracy, and a library's automatic differentiation is right at 0, too.
+    Where exp(-x) might overflow, it is computed as p / (p + exp(-max(x, 0))) with p =
+    exp(min(x, 0)), so that both tails keep their relative accuracy.
 
     Examples
     --------
@@ -48,8 +52,11 @@ def sigmoid(x: Array) -> Array:
 @custom_vjp
 def _sigmoid(x: Array) -> Array:
     xp = namespace_of(x)
+    known, lowest = library(xp), -math.log(largest(xp, x.dtype))
 
     def of(part: Array) -> Array:
+        if known.cached(part) and 0 not in part.shape and xp.min(part) > lowest:
+            return 1 / (1 + xp.exp(-part))  # which does not overflow
         power = xp.exp(xp.minimum(part, 0.0))
         return power / (power + xp.exp(-xp.maximum(part, 0.0)))
 

@@ -94,10 +94,10 @@ def _surprise_kept(y: Array, target: Array, eps: float) -> tuple[Array, Any]:
     return loss, (wide + eps, target)
 
 
-def _surprise_pull(kept: Any, g: Array) -> tuple[Array, Array, None]:
+def _surprise_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], Array], None]:
     y, target = kept
     share = -g / math.prod(y.shape[:-1])
-    return share * (target / y), share * namespace_among(y, g).log(y), None
+    return share * (target / y), lambda: share * namespace_among(y, g).log(y), None
 
 
 _surprise.defvjp(_surprise_kept, _surprise_pull)
@@ -152,18 +152,16 @@ def _surprise_of_logits_kept(logits: Array, target: Array, sums_to_one: bool) ->
     more = (power * below) @ ones + (ones.shape[0] - 1 - below @ ones)  # than the largest power, 1
     log_sum = xp.log1p(more)  # so that a probable class has a surprise with all its digits
     chosen = xp.where(target != 0, shifted, xp.zeros_like(shifted))
-    whole = None if sums_to_one else xp.sum(target, axis=-1, keepdims=True)
-    total = xp.sum(log_sum if whole is None else whole * log_sum) - xp.sum(target * chosen)
+    whole = 1 if sums_to_one else xp.sum(target, axis=-1, keepdims=True)
+    total = xp.sum(whole * log_sum) - xp.sum(target * chosen)
     loss = cast(total / math.prod(shifted.shape[:-1]), logits.dtype, xp)
     return loss, (shifted, log_sum, power / (1 + more), target, whole)
 
 
-def _surprise_of_logits_pull(kept: Any, g: Array) -> tuple[Array, Array | None, None]:
+def _surprise_of_logits_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], Array], None]:
     shifted, log_sum, y, target, whole = kept
     share = g / math.prod(y.shape[:-1])
-    if whole is None:
-        return share * (y - target), None, None
-    return share * (y * whole - target), share * (log_sum - shifted), None
+    return share * (y * whole - target), lambda: share * (log_sum - shifted), None
 
 
 _surprise_of_logits.defvjp(_surprise_of_logits_kept, _surprise_of_logits_pull)
@@ -255,13 +253,13 @@ def _surprise_of_softmax_kept(scores: Array, target: Array) -> tuple[Array, Any]
     return cast(_expected(target, xp.log(y + _EPS), xp), scores.dtype, xp), (y, target)
 
 
-def _surprise_of_softmax_pull(kept: Any, g: Array) -> tuple[Array, Array]:
+def _surprise_of_softmax_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], Array]]:
     y, target = kept
     xp = namespace_among(y, target, g)
     share = g / math.prod(y.shape[:-1])
     weight = target * y / (y + _EPS)
     pulled = y * xp.sum(weight, axis=-1, keepdims=True) - weight
-    return share * pulled, -share * xp.log(y + _EPS)
+    return share * pulled, lambda: -share * xp.log(y + _EPS)
 
 
 _surprise_of_softmax.defvjp(_surprise_of_softmax_kept, _surprise_of_softmax_pull)

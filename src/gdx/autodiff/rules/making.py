@@ -24,19 +24,25 @@ def _asarray(
 
 
 def _astype(xp: Any, x: Array, dtype: Any, *, copy: bool = True, device: Any = None) -> Array:
+    if not copy and dtype == x.dtype:
+        return x
     floating = is_real_floating(xp, dtype) or is_complex(xp, dtype)
     return xp.as_dtype(x, dtype) if floating else xp.truncated(x, dtype)
 
 
-def _full(xp: Any, shape: Any, value: Array, *, dtype: Any = None, device: Any = None) -> Array:
-    value = value if dtype is None else xp.astype(value, dtype)
-    return xp.broadcast_to(value, (shape,) if isinstance(shape, int) else tuple(shape))
+def _full(
+    xp: Any, shape: Any, fill_value: Array, *, dtype: Any = None, device: Any = None
+) -> Array:
+    y = xp.broadcast_to(fill_value, (shape,) if isinstance(shape, int) else tuple(shape))
+    return xp.astype(y, fill_value.dtype if dtype is None else dtype)  # in memory of its own
 
 
-def _full_like(xp: Any, x: Array, value: Array, *, dtype: Any = None, device: Any = None) -> Array:
+def _full_like(
+    xp: Any, x: Array, /, fill_value: Array, *, dtype: Any = None, device: Any = None
+) -> Array:
     dtype = x.dtype if dtype is None else dtype
     device = device_of(x) if device is None else device
-    return xp.full(x.shape, value, dtype=dtype, device=device)
+    return xp.full(x.shape, fill_value, dtype=dtype, device=device)
 
 
 def _linspace(

@@ -33,6 +33,11 @@ def _roll(xp: Any, y: Array, x: Array, shift: Any, *, axis: Any = None) -> Any:
     return lambda g: xp.roll(g, back, axis=axis)
 
 
+def _copied(xp: Any, x: Array) -> Array:
+    """Return `x` in memory of its own, where views of it can be assigned."""
+    return xp.astype(x, x.dtype)
+
+
 class Each:
     """The makers of a function of any number of arrays: that of the i-th is told i."""
 
@@ -71,7 +76,7 @@ def _tile(xp: Any, x: Array, repetitions: tuple[int, ...]) -> Array:
     times = (1,) * (ndim - len(repetitions)) + tuple(repetitions)
     apart = xp.reshape(x, tuple(itertools.chain(*((1, n) for n in shape))))
     wide = xp.broadcast_to(apart, tuple(itertools.chain(*zip(times, shape, strict=True))))
-    return xp.reshape(wide, tuple(t * n for t, n in zip(times, shape, strict=True)))
+    return _copied(xp, xp.reshape(wide, tuple(t * n for t, n in zip(times, shape, strict=True))))
 
 
 def _repeat(xp: Any, x: Array, repeats: Any, *, axis: int | None = None) -> Array:
@@ -87,7 +92,7 @@ def _meshgrid(xp: Any, *arrays: Array, indexing: str = "xy") -> list[Array]:
     shape = tuple(arrays[i].shape[0] for i in order)
     along = [tuple(-1 if k == i else 1 for k in order) for i in range(count)]
     return [
-        xp.broadcast_to(xp.reshape(array, own), shape)
+        _copied(xp, xp.broadcast_to(xp.reshape(array, own), shape))
         for array, own in zip(arrays, along, strict=True)
     ]
 
@@ -109,6 +114,8 @@ def broadcast_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 
 def _clip(xp: Any, x: Array, min: Any = None, max: Any = None) -> Array:
     """Return x between two bounds; at a bound, the derivative is that of x."""
+    if min is None and max is None:
+        return _copied(xp, x)
     if min is not None:
         x = xp.where(x < min, min, x)
     return x if max is None else xp.where(x > max, max, x)
