@@ -1,5 +1,7 @@
 """Everything that is run on gdx: ``nox -l`` lists it, ``nox`` runs the quick part."""
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -20,6 +22,15 @@ BACKENDS: dict[str, list[str]] = {
     "torch-cuda": ["torch"],
 }
 NEED_GPU = {"cupy", "torch-cuda"}
+
+# The suite of the standard's authors, its last commit of 2026-04-03, and what it is run on: the
+# namespace that a user's function has over NumPy while gdx differentiates it.
+SUITE = "https://github.com/data-apis/array-api-tests"
+SUITE_COMMIT = "55fcc60179efa2680ddd6cd926ddf17b83530e2b"
+SUITE_MODULE = (
+    "exec('import array_api_compat.numpy as np; from gdx.autodiff.lifting import traced_type; "
+    "xp = traced_type(np).namespace')"
+)
 
 
 def pytest(session: nox.Session, backends: str, *args: str, install: tuple[str, ...] = ()) -> None:
@@ -46,6 +57,22 @@ def lowest(session: nox.Session) -> None:
 def pythons(session: nox.Session) -> None:
     """All tests, on each Python found here."""
     pytest(session, "numpy,strict")
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Run the test suite of the Array API standard on traced arrays."""
+    xfails = Path("tests/conformance/xfails.txt").resolve()
+    suite = Path(session.create_tmp(), "array-api-tests")
+    if not suite.exists():
+        session.run("git", "clone", SUITE, str(suite), external=True)
+    session.run("git", "-C", str(suite), "checkout", SUITE_COMMIT, external=True)
+    session.run("git", "-C", str(suite), "submodule", "update", "--init", external=True)
+    session.install("-e", ".", "-r", str(suite / "requirements.txt"))
+    options = (f"--xfails-file={xfails}", "--max-examples=20", "--disable-deadline")
+    env = {"ARRAY_API_TESTS_MODULE": SUITE_MODULE, "ARRAY_API_TESTS_VERSION": "2024.12"}
+    with session.chdir(suite):
+        session.run("pytest", "array_api_tests", *options, *session.posargs, env=env)
 
 
 @nox.session(name="cupy-fallback")

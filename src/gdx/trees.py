@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +31,8 @@ def leaves(tree: Tree) -> list[Any]:
     return [leaf for item in items for leaf in leaves(item)]
 
 
-def structure(tree: Tree) -> Callable[[Iterator[Any]], Tree]:
-    """Return what makes a tree of the structure of `tree` from an iterator over its leaves."""
-    return flattened(tree)[1]
-
-
 def flattened(tree: Tree) -> tuple[list[Any], Callable[[Iterator[Any]], Tree]]:
-    """Return the arrays of `tree`, in order, and what `structure` returns."""
+    """Return the arrays of `tree`, in order, and what makes such a tree of others, one by one."""
     found: list[Any] = []
     return found, _flattened(tree, found)
 
@@ -55,13 +50,13 @@ def _flattened(tree: Tree, found: list[Any]) -> Callable[[Iterator[Any]], Tree]:
                 found.append(item)
                 named[key] = next
         return lambda leaves: {key: of_item(leaves) for key, of_item in named.items()}
-    parts, kind, fields = [_flattened(x, found) for x in tree], type(tree), hasattr(tree, "_fields")
+    parts, like = [_flattened(item, found) for item in tree], type(tree)
+    return lambda leaves: refilled(like, [part(leaves) for part in parts])
 
-    def build(leaves: Iterator[Any]) -> Tree:
-        items = [part(leaves) for part in parts]
-        return kind(*items) if fields else kind(items)
 
-    return build
+def refilled(kind: Any, items: Sequence[Any]) -> Any:
+    """Return a list or tuple of a type, which may have named fields, of other items."""
+    return kind(*items) if hasattr(kind, "_fields") else kind(items)
 
 
 class StructureError(ValueError):
@@ -84,7 +79,7 @@ def map_leaves(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
         if not isinstance(other, _SEQUENCES) or len(other) != len(tree):
             raise StructureError(f"expected a list or tuple of {len(tree)}, got {_kind(other)}")
     items = [map_leaves(function, *group) for group in zip(tree, *others, strict=True)]
-    return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    return refilled(type(tree), items)
 
 
 def raveled(tree: Tree) -> tuple[Any, Unraveled]:

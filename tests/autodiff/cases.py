@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from gdx.backends import device_of
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -30,6 +32,11 @@ class Rule:
         if dtype.startswith("complex"):
             return [(x + 1j * rng.uniform(-1, 1, x.shape)).astype(dtype) for x in real]
         return [x.astype(dtype) for x in real]
+
+
+def beside(xp: Any, x: Any, values: Any) -> Any:
+    """Return a constant on the device of x."""
+    return xp.asarray(values, device=device_of(x))
 
 
 def unary(name: str, low: float = -2.0, high: float = 2.0, *, complex: bool = True) -> Rule:
@@ -80,7 +87,7 @@ ELEMENTWISE = [
     rule("pow", lambda xp, x: 2.5**x, M, label=" of a number"),
     rule("real", lambda xp, x: xp.real(x * (1 + 2j)), M, complex=True),
     rule("imag", lambda xp, x: xp.imag(x * (1 + 2j)), M, complex=True),
-    rule("where", lambda xp, x, y: xp.where(xp.asarray(MASK), x, y), M, (3,), complex=True),
+    rule("where", lambda xp, x, y: xp.where(beside(xp, x, MASK), x, y), M, (3,), complex=True),
     rule("astype", lambda xp, x: xp.astype(x, xp.float32) * 2, M),
 ]  # fmt: skip
 
@@ -132,7 +139,7 @@ SHAPES = [
     rule("unstack", lambda xp, x: xp.unstack(x, axis=1)[2], M),
     rule("tile", lambda xp, x: xp.tile(x, (2, 1, 3)), M),
     rule("repeat", lambda xp, x: xp.repeat(x, 2, axis=1), M),
-    rule("repeat", lambda xp, x: xp.repeat(x, xp.asarray([2, 0, 1]), axis=1), M, label=" each"),
+    rule("repeat", lambda xp, x: xp.repeat(x, beside(xp, x, [2, 0, 1]), axis=1), M, label=" each"),
     rule("meshgrid", lambda xp, x, y: xp.meshgrid(x, y)[0] * xp.meshgrid(x, y)[1], (3,), (2,)),
     rule("full", lambda xp, x: xp.full((2, 2), x[0]) * x, (2,)),
     rule("full_like", lambda xp, x: xp.full_like(x, x[0]) * x, (2,)),
@@ -145,14 +152,14 @@ INDEXING = [
     rule("getitem", lambda xp, x: x[1], M),
     rule("getitem", lambda xp, x: x[..., None, ::2], M, complex=True, label=" slices"),
     rule("getitem", lambda xp, x: x[1, 2] * x[0, 0], M, label=" elements"),
-    rule("getitem", lambda xp, x: x[xp.asarray(MASK)], M, label=" mask"),
-    rule("getitem", lambda xp, x: x[xp.asarray(PICKS)], (3,), label=" integers"),
-    rule("getitem", lambda xp, x: x[xp.asarray(PICKS), xp.asarray(PICKS)], (3, 3),
+    rule("getitem", lambda xp, x: x[beside(xp, x, MASK)], M, label=" mask"),
+    rule("getitem", lambda xp, x: x[beside(xp, x, PICKS)], (3,), label=" integers"),
+    rule("getitem", lambda xp, x: x[beside(xp, x, PICKS), beside(xp, x, PICKS)], (3, 3),
          label=" several"),
-    rule("take", lambda xp, x: xp.take(x, xp.asarray(PICKS), axis=1), M, complex=True),
-    rule("take", lambda xp, x: xp.take(x, xp.asarray(PICKS)), (3,), label=" vector"),
+    rule("take", lambda xp, x: xp.take(x, beside(xp, x, PICKS), axis=1), M, complex=True),
+    rule("take", lambda xp, x: xp.take(x, beside(xp, x, PICKS)), (3,), label=" vector"),
     rule("take_along_axis",
-         lambda xp, x: xp.take_along_axis(x, xp.asarray([[2, 2, 0, 1], [0, 1, 1, 1]]), axis=1), M),
+         lambda xp, x: xp.take_along_axis(x, beside(xp, x, [[2, 2, 0], [0, 1, 1]]), axis=1), M),
 ]  # fmt: skip
 
 
@@ -161,7 +168,8 @@ def _symmetric(xp, x):
 
 
 def _positive(xp, x):
-    return x @ xp.conj(xp.matrix_transpose(x)) + xp.eye(x.shape[-1], dtype=x.dtype)
+    one = xp.eye(x.shape[-1], dtype=x.dtype, device=device_of(x))
+    return x @ xp.conj(xp.matrix_transpose(x)) + one
 
 
 S = (3, 3)

@@ -57,3 +57,11 @@ def test_hessians(rule):
             np.tensordot(block, v, axes=v.ndim) for block, v in zip(row, direction, strict=True)
         )
         np.testing.assert_allclose(total, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_axes_in_a_list():
+    def f(arrays):
+        return [gdx.array_namespace(*arrays).fft.fftshift(arrays[0], axes=[0])]
+
+    x = np.arange(24.0).reshape(2, 3, 4)
+    np.testing.assert_array_equal(tracer.vmap(f)([x])[0], np.fft.fftshift(x, axes=1))

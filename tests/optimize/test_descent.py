@@ -403,6 +403,17 @@ def test_the_gradient_is_numerical_where_f_leaves_the_tracer(f):
     assert result.fun < f(np.asarray(START))
 
 
+@pytest.mark.parametrize("library", ["torch", "jax"])
+@pytest.mark.filterwarnings("ignore:Converting a tensor:UserWarning")
+def test_a_number_taken_out_of_an_array_is_no_constant(library):
+    pytest.importorskip(library)
+    with gdx.using(library, fallback=None):
+        start = gdx.asarray(START)
+        result = gdx.gradient_descent(lambda x: x[0] ** 2 + float(x[1]) ** 2, start, lr=0.1)
+    assert result.gradient == "numerical"
+    assert abs(gdx.to_numpy(result.x)).max() < 1e-6
+
+
 def test_the_gradient_is_numerical_where_f_reads_the_array_behind_its_argument():
     net = gdx.SimpleNet(rng=0)
 

@@ -15,6 +15,7 @@ import numpy as np
 from gdx.autodiff.core import Rule, Trace, names
 from gdx.autodiff.rules import ELEMENTWISE
 from gdx.autodiff.traced import is_basic
+from gdx.trees import refilled
 
 Array = Any
 
@@ -54,8 +55,7 @@ class Batch(Trace):
         if y is NotImplemented:
             y = one.in_turn(call, kwargs)
         if isinstance(y, tuple):
-            items = [kind(item, self, None) for item in y]
-            return type(y)(*items) if hasattr(y, "_fields") else tuple(items)
+            return refilled(type(y), [kind(item, self, None) for item in y])
         return kind(y, self, None)
 
 
@@ -115,8 +115,7 @@ class Stacks:
         ]
         if isinstance(results[0], tuple):
             columns = [self.xp.stack(column) for column in zip(*results, strict=True)]
-            kind = type(results[0])
-            return kind(*columns) if hasattr(kind, "_fields") else tuple(columns)
+            return refilled(type(results[0]), columns)
         return self.xp.stack(results)
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
+from gdx.trees import refilled
+
 Pull = Callable[[Any], Any]
 Maker = Callable[..., Pull]
 
@@ -165,6 +167,5 @@ def lifted(kind: type[Any], y: Any) -> Any:
     if type(y) is kind:
         return y
     if isinstance(y, tuple | list):
-        items = [lifted(kind, item) for item in y]
-        return type(y)(*items) if hasattr(y, "_fields") else type(y)(items)
+        return refilled(type(y), [lifted(kind, item) for item in y])
     return kind(y, CONSTANT, None) if hasattr(y, "dtype") and hasattr(y, "shape") else y

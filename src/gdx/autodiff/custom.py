@@ -6,13 +6,14 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from gdx.autodiff.answers import Asked
 from gdx.autodiff.core import CONSTANT, Trace, TracingError, lifted
 from gdx.autodiff.forward import Forward, pushed
 from gdx.autodiff.native import call_by, engine_that_follows
 from gdx.autodiff.reverse import Reverse
 from gdx.autodiff.traced import Traced
 from gdx.backends import device_of
-from gdx.trees import Tree, is_tree, leaves, map_leaves, structure
+from gdx.trees import Tree, flattened, is_tree, leaves, map_leaves
 
 
 class custom_vjp:  # noqa: N801 - a decorator
@@ -82,7 +83,7 @@ class custom_vjp:  # noqa: N801 - a decorator
                 traced += _inside(place, argument)
         if not traced:
             engine = engine_that_follows(args)
-            return self.f(*args) if engine is None else call_by(engine, self.f, *self._rule(), args)
+            return self.f(*args) if engine is None else self._by(engine, args)
         kind, top = type(traced[0][2]), CONSTANT
         for _, _, leaf in traced:
             if leaf.alias is not None:
@@ -102,17 +103,20 @@ class custom_vjp:  # noqa: N801 - a decorator
             )
         followed = [found for found in traced if found[2].owner is top]
         marks = [leaf.mark for _, _, leaf in followed]
-        pull = _Pull(
+        asked = Asked(
             self.__name__,
             bwd,
-            kept,
             len(args),
             [
                 (place, position, mark.shape)
                 for (place, position, _), mark in zip(followed, marks, strict=True)
             ],
         )
+        pull = _Pull(asked, kept)
         return _FOLLOWED[type(top)](top, kind, y, marks, pull)
+
+    def _by(self, engine: Any, args: Sequence[Any]) -> Any:
+        return call_by(engine, self.__name__, self.f, *self._rule(), args)
 
     def _rule(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self.fwd is None or self.bwd is None:
@@ -142,47 +146,15 @@ def _below(argument: Any, trace: Trace) -> Any:
 class _Pull:
     """From the cotangents of what a custom function returned, to those of its traced arrays."""
 
-    __slots__ = ("bwd", "count", "followed", "kept", "like_y", "name")
+    __slots__ = ("asked", "kept", "like_y")
 
-    def __init__(
-        self,
-        name: str,
-        bwd: Callable[..., Any],
-        kept: Any,
-        count: int,
-        followed: Sequence[tuple[int, int, tuple[int, ...]]],
-    ) -> None:
-        self.name = name
-        self.bwd = bwd
+    def __init__(self, asked: Asked, kept: Any) -> None:
+        self.asked = asked
         self.kept = kept
-        self.count = count  # of arguments
-        self.followed = followed
         self.like_y: Callable[[Iterator[Any]], Tree] = next
 
     def __call__(self, *gs: Any) -> list[Any]:
-        answer = self.bwd(self.kept, self.like_y(iter(gs)))
-        if not isinstance(answer, tuple) or len(answer) != self.count:
-            raise TypeError(
-                f"the rule of {self.name} must return a tuple of {self.count} cotangents, one for "
-                f"each argument; it returned {answer!r}."
-            )
-        return [
-            self._checked(answer[place], position, shape)
-            for place, position, shape in self.followed
-        ]
-
-    def _checked(self, of_argument: Any, position: int, shape: tuple[int, ...]) -> Any:
-        if callable(of_argument):
-            of_argument = of_argument()
-        if of_argument is None:
-            return None
-        c = leaves(of_argument)[position] if is_tree(of_argument) else of_argument
-        if c is not None and getattr(c, "shape", None) != shape:
-            raise ValueError(
-                f"the rule of {self.name} must return cotangents of the shape of its arguments; "
-                f"for {tuple(shape)} it returned {getattr(c, 'shape', c)}."
-            )
-        return c
+        return self.asked.of(self.kept, self.like_y(iter(gs)))
 
 
 def _remembered(
@@ -190,7 +162,7 @@ def _remembered(
 ) -> Tree:
     if not isinstance(y, _CONTAINERS):
         return trace.joint(kind, y, marks, pull)
-    ys, pull.like_y = leaves(y), structure(y)
+    ys, pull.like_y = flattened(y)
     sizes = [(y.shape, y.dtype, device_of(y)) for y in ys]
 
     def of_all(gs: Sequence[Any]) -> list[Any]:
@@ -208,7 +180,8 @@ def _remembered(
 def _pushed_through(
     trace: Forward, kind: type[Traced], y: Tree, marks: Sequence[Any], pull: _Pull
 ) -> Tree:
-    ys, pull.like_y = leaves(y), structure(y)
+    ys, pull.like_y = flattened(y)
+    pull.kept = map_leaves(kind.beside, pull.kept)
     tangents = pushed(kind, pull, ys)(marks)
     return pull.like_y(iter([trace.input(kind, *pair) for pair in zip(ys, tangents, strict=True)]))
 

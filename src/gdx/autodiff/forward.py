@@ -9,6 +9,7 @@ import numpy as np
 
 from gdx.autodiff.core import Rule, Trace, lifted, opened
 from gdx.autodiff.reverse import Reverse, pull_back
+from gdx.trees import refilled
 
 
 class Forward(Trace):
@@ -18,7 +19,7 @@ class Forward(Trace):
 
     def input(self, kind: type[Any], x: Any, tangent: Any) -> Any:
         """Return `x` as an array that moves along `tangent`."""
-        return kind(x, self, fitted(kind, tangent, x))
+        return kind(x, self, kind.beside(fitted(kind, tangent, x)))
 
     def process(
         self,
@@ -46,7 +47,7 @@ class Forward(Trace):
                 total = total + tangent
         if rule.joint:
             traced = [self.input(kind, *pair) for pair in zip(y, total, strict=True)]
-            return type(y)(*traced) if hasattr(y, "_fields") else tuple(traced)
+            return refilled(type(y), traced)
         return self.input(kind, y, total)
 
     def pushed(
@@ -63,7 +64,8 @@ class Forward(Trace):
         """Return what the tangent of one argument adds to that of the result."""
         if rule.linear:
             return call(*values[:place], tangent, *values[place + 1 :], **kwargs)
-        pull = rule.vjps[place](kind.functions, y, *values, **kwargs)  # type: ignore[misc]
+        maker: Any = rule.vjps[place]
+        pull = maker(kind.functions, kind.beside(y), *map(kind.beside, values), **kwargs)
         if rule.elementwise:
             return pull(tangent)
         if rule.joint:
@@ -110,7 +112,7 @@ def pushed(
                 nodes.append(image.mark)
                 arriving.append(tangent)
         with np.errstate(all="ignore"):
-            found = pull_back(kind, nodes, arriving)
+            found = pull_back(kind, nodes, [kind.beside(tangent) for tangent in arriving])
         pairs = zip(cotangents, zeros, strict=True)
         return [found.get(cotangent.mark, zero) for cotangent, zero in pairs]
 

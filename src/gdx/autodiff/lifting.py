@@ -21,39 +21,40 @@ from gdx.autodiff.rules import (
     VIEWS,
 )
 from gdx.autodiff.rules.indexing import placed, replaced
+from gdx.autodiff.rules.linear_algebra import OUTPUTS
 from gdx.autodiff.rules.shapes import unbroadcast
 from gdx.autodiff.traced import Alias, Traced, settled
 from gdx.backends import Namespace, is_complex, is_real_floating, library, remember_namespace
 
-# Python's operators, by the names of their methods and of the functions in `operator`.
+# Python's operators; the functions of the module `operator` have the names of their methods, too.
 BINARY = {
-    "__add__": ("add", operator.add),
-    "__sub__": ("subtract", operator.sub),
-    "__mul__": ("multiply", operator.mul),
-    "__truediv__": ("divide", operator.truediv),
-    "__floordiv__": ("floor_divide", operator.floordiv),
-    "__mod__": ("remainder", operator.mod),
-    "__pow__": ("pow", operator.pow),
-    "__matmul__": ("matmul", operator.matmul),
-    "__and__": ("bitwise_and", operator.and_),
-    "__or__": ("bitwise_or", operator.or_),
-    "__xor__": ("bitwise_xor", operator.xor),
-    "__lshift__": ("bitwise_left_shift", operator.lshift),
-    "__rshift__": ("bitwise_right_shift", operator.rshift),
+    "__add__": "add",
+    "__sub__": "subtract",
+    "__mul__": "multiply",
+    "__truediv__": "divide",
+    "__floordiv__": "floor_divide",
+    "__mod__": "remainder",
+    "__pow__": "pow",
+    "__matmul__": "matmul",
+    "__and__": "bitwise_and",
+    "__or__": "bitwise_or",
+    "__xor__": "bitwise_xor",
+    "__lshift__": "bitwise_left_shift",
+    "__rshift__": "bitwise_right_shift",
 }
 COMPARISONS = {
-    "__lt__": ("less", operator.lt),
-    "__le__": ("less_equal", operator.le),
-    "__gt__": ("greater", operator.gt),
-    "__ge__": ("greater_equal", operator.ge),
-    "__eq__": ("equal", operator.eq),
-    "__ne__": ("not_equal", operator.ne),
+    "__lt__": "less",
+    "__le__": "less_equal",
+    "__gt__": "greater",
+    "__ge__": "greater_equal",
+    "__eq__": "equal",
+    "__ne__": "not_equal",
 }
 UNARY = {
-    "__neg__": ("negative", operator.neg),
-    "__pos__": ("positive", operator.pos),
-    "__abs__": ("abs", operator.abs),
-    "__invert__": ("bitwise_invert", operator.invert),
+    "__neg__": "negative",
+    "__pos__": "positive",
+    "__abs__": "abs",
+    "__invert__": "bitwise_invert",
 }
 
 
@@ -77,11 +78,11 @@ class Functions:
 def traced_type(xp: Namespace) -> type[Traced]:
     """Return the type of the traced arrays of a library; it knows their functions."""
     kind: Any = type("Traced", (Traced,), {"__slots__": (), "xp": xp})
+    kind.defers = library(xp).defers
     kind.functions = _functions(kind)
     kind.namespace = _namespace(kind)
-    operators: dict[str, tuple[str, Any]] = {**BINARY, **COMPARISONS, **UNARY}
-    for method, (name, function) in operators.items():
-        dispatched = dispatching(kind, function, RULES[name])
+    for method, name in {**BINARY, **COMPARISONS, **UNARY}.items():
+        dispatched = dispatching(kind, getattr(operator, method), RULES[name])
         setattr(kind, method, dispatched)
         if method in BINARY:
             setattr(kind, f"__r{method[2:]}", _reflected(dispatched))
@@ -100,12 +101,18 @@ def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         if not library(self.xp).writable(settled(self)):
             return new
         if new.shape != self.shape:
-            raise ValueError(f"a result of shape {new.shape} does not fit into {self.shape}.")
+            raise ValueError(
+                f"in place, as by y += v, the result has the shape {new.shape}, and y has "
+                f"{self.shape}: write y = y + v."
+            )
         if new.dtype != self.dtype:
             if self.xp.isdtype(new.dtype, "complex floating") or not is_real_floating(
                 self.xp, self.dtype
             ):
-                raise TypeError(f"a result of {new.dtype} does not fit into {self.dtype}.")
+                raise TypeError(
+                    f"in place, as by y += v, the result is of {new.dtype}, and y of {self.dtype}: "
+                    "write y = y + v."
+                )
             new = self.functions.as_dtype(new, self.dtype)
         self.assign(new)
         return self
@@ -139,8 +146,11 @@ def _functions(kind: type[Traced]) -> Functions:
     own = {**_own(xp), **library(xp).quick}
     for name, rule in RULES.items():
         function = own.get(name) or _found(xp, name)
-        if function is not None:
-            _set(functions, name, dispatching(kind, function, rule))
+        if function is None:
+            _set(functions, name, _missing(xp, name))
+            continue
+        function = _with_names(function, OUTPUTS[name]) if name in OUTPUTS else function
+        _set(functions, name, dispatching(kind, function, rule))
     for name in LISTS:
         _set(functions, name, _of_list(getattr(functions, name)))
     for name in VIEWS:
@@ -183,7 +193,7 @@ def _namespace(kind: type[Traced]) -> Functions:
 
     for name in NAMES:
         function = _found(functions, name)
-        if function is not None:
+        if function is not None and (name in COMPOSITE or _found(kind.xp, name) is not None):
             constant = name in QUESTIONS or name in VALUES
             _set(namespace, name, function if constant else facing(function, name in RULES))
     namespace.newaxis = None
@@ -216,6 +226,24 @@ def _set(target: Functions, name: str, function: Any) -> None:
             setattr(target, extension, Functions(f"{target.__name__}.{extension}"))
         target = getattr(target, extension)
     setattr(target, last, function)
+
+
+def _missing(xp: Namespace, name: str) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        raise TracingError(
+            f"a derivative needs {name}, which {library(xp).name} does not have: use "
+            "gdx.numerical_gradient, or give the function a derivative by gdx.custom_vjp."
+        )
+
+    return call
+
+
+def _with_names(function: Callable[..., Any], outputs: Any) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return outputs(*function(*args, **kwargs))
+
+    return call
 
 
 def _holds(kind: type[Traced], arguments: Any) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gdx.autodiff.answers import Asked
 from gdx.backends import Array, is_array, library, namespace_of
-from gdx.trees import Tree, leaves, structure
+from gdx.trees import Tree, flattened, leaves
 
 _ARRAY = object()
 
@@ -15,10 +16,9 @@ class Apart:
     """The arrays of a tree, and what makes the tree of others in their place."""
 
     def __init__(self, tree: Tree) -> None:
-        items = leaves(tree)
+        items, self.build = flattened(tree)
         self.arrays: list[Array] = [item for item in items if is_array(item)]
         self.items = [_ARRAY if is_array(item) else item for item in items]
-        self.build = structure(tree)
 
     def taken(self) -> list[Array]:
         """Return the arrays, and let go of them."""
@@ -46,6 +46,7 @@ def engine_that_follows(args: Sequence[Tree]) -> Any:
 
 def call_by(
     engine: Any,
+    name: str,
     f: Callable[..., Tree],
     fwd: Callable[..., tuple[Tree, Any]],
     bwd: Callable[[Any, Tree], Sequence[Tree]],
@@ -54,19 +55,26 @@ def call_by(
     """Return f(*args), of which `engine` takes the derivative from the rule."""
     from gdx.backends.engines import Rule
 
-    given = Apart(tuple(args)) if len(args) > 1 else Apart(args[0])
-    counts = [sum(map(is_array, leaves(argument))) for argument in args]
+    given = Apart(tuple(args))
+    asked = Asked(
+        name,
+        bwd,
+        len(args),
+        [
+            (place, position, leaf.shape)
+            for place, argument in enumerate(args)
+            for position, leaf in enumerate(leaves(argument))
+            if is_array(leaf)
+        ],
+    )
     result: list[Apart] = []
 
-    def arguments(arrays: Sequence[Array]) -> Sequence[Tree]:
-        return given(arrays) if len(args) > 1 else (given(arrays),)
-
     def plain(*arrays: Array) -> list[Array]:
-        result[:] = [Apart(f(*arguments(arrays)))]
+        result[:] = [Apart(f(*given(arrays)))]
         return result[0].taken()
 
     def forward(*arrays: Array) -> tuple[list[Array], list[Array], Any]:
-        y, kept = map(Apart, fwd(*arguments(arrays)))
+        y, kept = map(Apart, fwd(*given(arrays)))
         result[:] = [y]
         return y.taken(), kept.taken(), (kept, y)
 
@@ -74,11 +82,7 @@ def call_by(
         arrays: Sequence[Array], static: tuple[Apart, Apart], gs: Sequence[Array | None]
     ) -> list[Array | None]:
         kept, y = static
-        cotangents: list[Array | None] = []
-        for count, c in zip(counts, bwd(kept(arrays), y(gs)), strict=True):
-            value = c() if callable(c) else c
-            cotangents += [None] * count if value is None else leaves(value)
-        return cotangents
+        return asked.of(kept(arrays), y(gs))
 
     ys = engine.custom(Rule(plain, forward, backward))(*given.taken())
     return result[0](ys)

@@ -9,6 +9,7 @@ from typing import Any
 
 from gdx.autodiff.core import Rule, Trace, lifted
 from gdx.backends import is_finite, library
+from gdx.trees import refilled
 
 
 class Node:
@@ -114,12 +115,15 @@ class Reverse(Trace):
         """Call the function one level down, and remember how to pull back."""
         values, places, nested = self.values(kind, args)
         y = (call if nested else function)(*values, **kwargs)
+        told, told_values = y, values
+        if not kind.defers and self.level > 1:
+            told, told_values = kind.beside(y), [kind.beside(value) for value in values]
         parents, pulls = [], []
         for place in places:
             maker = rule.vjps[place]
             if maker is not None:
                 parents.append(args[place].mark)
-                pulls.append(maker(kind.functions, y, *values, **kwargs))
+                pulls.append(maker(kind.functions, told, *told_values, **kwargs))
         if not parents:
             return lifted(kind, y)
         if rule.joint:
@@ -141,7 +145,7 @@ class Reverse(Trace):
             self.last -= 1
             node = Node(self.last, y, together, (partial(_at, place),))
             traced.append(kind(y, self, node))
-        return type(ys)(*traced) if hasattr(ys, "_fields") else traced
+        return refilled(type(ys), traced)
 
 
 def _at(place: int, g: Any) -> tuple[int, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gdx.autodiff import protocols
-from gdx.autodiff.core import CONSTANT, Trace, TracingError
+from gdx.autodiff.core import CONSTANT, Trace, TracingError, lifted
 from gdx.backends import device_of, to_numpy
 
 
@@ -47,6 +47,7 @@ class Traced:
     # One subclass for each library has these:
     xp: Any  # the library's own namespace
     functions: Any  # the dispatching functions: plain arrays in, plain arrays out
+    defers: bool  # whether its arrays leave operators to a traced array on the right
     namespace: Any  # the same for the user: whatever comes out is traced
 
     __hash__ = None  # type: ignore[assignment]
@@ -58,6 +59,11 @@ class Traced:
         self.mark = mark
         self.alias: Alias | None = None
         self.version = 0
+
+    @classmethod
+    def beside(cls, x: Any) -> Any:
+        """Return an array that may stand on the left of a traced one."""
+        return x if cls.defers else lifted(cls, x)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return self.namespace

@@ -14,6 +14,7 @@ from gdx.autodiff.lifting import traced_type
 from gdx.autodiff.reverse import Reverse, pull_back
 from gdx.autodiff.traced import Traced
 from gdx.backends import library, namespace_of
+from gdx.trees import refilled
 
 Flat = Callable[..., tuple[list[Any], Any]]
 
@@ -28,6 +29,7 @@ def vjp(f: Flat, primals: Sequence[Any]) -> tuple[list[Any], Callable[..., list[
         del inputs
         outputs: list[Any] = []
         followed: list[tuple[int, Any]] = []
+        y = None
         for place, y in enumerate(ys):
             outputs.append(_left(y, trace))
             if type(y) is kind and y.owner is trace:
@@ -40,6 +42,8 @@ def vjp(f: Flat, primals: Sequence[Any]) -> tuple[list[Any], Callable[..., list[
     def pullback(cotangents: Sequence[Any], last: bool = False) -> list[Any]:
         starts = [node for _, node in followed]
         arriving = [cotangents[place] for place, _ in followed]
+        if trace.level > 1:
+            arriving = [kind.beside(g) for g in arriving]
         if last:  # what was remembered is let go while it is used
             followed.clear()
         with np.errstate(all="ignore"):
@@ -90,7 +94,7 @@ def _left_by_all(extra: Any, trace: Trace) -> Any:
         return {key: _left_by_all(item, trace) for key, item in extra.items()}
     if isinstance(extra, list | tuple):
         items = [_left_by_all(item, trace) for item in extra]
-        return type(extra)(*items) if hasattr(extra, "_fields") else type(extra)(items)
+        return refilled(type(extra), items)
     return _left(extra, trace)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,20 +72,23 @@ def _added(x: Array, key: Any, value: Array) -> Array:
     """Add up by a product with zeros and ones, a part at a time."""
     xp = array_api_compat.array_namespace(x)
     places = _places(x, key, xp)
-    all_places = xp.arange(x.size, device=array_api_compat.device(x))
+    size = math.prod(x.shape)
+    all_places = xp.arange(size, device=array_api_compat.device(x))
     values = xp.reshape(xp.broadcast_to(value, places.shape), (1, -1))
     places = xp.reshape(places, (-1, 1))
     total = xp.reshape(x, (1, -1))
-    step = max(1, _HOT_BYTES // (8 * max(x.size, 1)))
-    for start in range(0, places.shape[0], step):
-        hot = xp.astype(places[start : start + step, :] == all_places, x.dtype)
-        total = total + xp.matmul(values[:, start : start + step], hot)
+    count, step = places.shape[0], max(1, _HOT_BYTES // (8 * max(size, 1)))
+    for start in range(0, count, step):
+        part = slice(start, min(start + step, count))
+        hot = xp.astype(places[part, :] == all_places, x.dtype)
+        total = total + xp.matmul(values[:, part], hot)
     return xp.reshape(total, x.shape)
 
 
 def _places(x: Array, key: Any, xp: Namespace) -> Array:
     """Return at which elements of `x`, in C order, an index with integer arrays reads."""
-    places = xp.reshape(xp.arange(x.size, device=array_api_compat.device(x)), x.shape)
+    count = math.prod(x.shape)
+    places = xp.reshape(xp.arange(count, device=array_api_compat.device(x)), x.shape)
     parts = key if isinstance(key, tuple) else (key,)
     if all(isinstance(part, slice) and part == slice(None) for part in parts[:-1]):
         # The standard has no index of slices and integer arrays, but it has take.
@@ -108,9 +112,9 @@ def _cupy_added(x: Array, key: Any, value: Array) -> Array:
 
 
 def _torch_added(x: Array, key: Any, value: Array) -> Array:
-    places = _places(x, key, array_api_compat.array_namespace(x)).reshape(-1)
-    total = x.reshape(-1).index_add(0, places, value.expand(places.shape).reshape(-1))
-    return total.reshape(x.shape)
+    places = _places(x, key, array_api_compat.array_namespace(x))
+    values = value.expand(places.shape).reshape(-1)
+    return x.reshape(-1).index_add(0, places.reshape(-1), values).reshape(x.shape)
 
 
 def _no_view(x: Array) -> memoryview | None:
@@ -312,6 +316,7 @@ class Library:
     to_numpy: Callable[[Array], Any] = _through_dlpack
     # Its own automatic differentiation:
     engine: Callable[[], Any] | None = None
+    defers: bool = False  # its operators let a foreign array on the right take over
     # Functions of the standard by shorter ways than those of its namespace:
     quick: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     numpy_dtypes: bool = False  # results have the dtypes that they have in NumPy
@@ -343,6 +348,7 @@ LIBRARIES = {
             quick=QUICK,
             numpy_dtypes=True,
             forks=True,
+            defers=True,
         ),
         Library(
             "cupy",
@@ -359,6 +365,7 @@ LIBRARIES = {
             free_bytes=_cupy_free_bytes,
             to_numpy=lambda x: x.get(),
             numpy_dtypes=True,
+            defers=True,
         ),
         Library(
             "torch",
@@ -378,6 +385,7 @@ LIBRARIES = {
             to_numpy=_torch_to_numpy,
             engine=lambda: importlib.import_module("gdx.backends.engines").torch_engine(),
             out_of_memory="out of memory|can't allocate memory",
+            defers=True,
         ),
         Library(
             "jax",
@@ -395,6 +403,7 @@ LIBRARIES = {
             to_numpy=_jax_to_numpy,
             engine=lambda: importlib.import_module("gdx.backends.engines").jax_engine(),
             out_of_memory="RESOURCE_EXHAUSTED|out of memory",
+            defers=True,
         ),
         Library(
             "dask",
@@ -406,6 +415,7 @@ LIBRARIES = {
             settled=lambda x: x.persist(),
             to_numpy=np.asarray,
             forks=True,
+            defers=True,
         ),
     )
 }

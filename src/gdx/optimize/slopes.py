@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from gdx.autodiff.core import TracingError
 from gdx.autodiff.transforms import gradient_of
-from gdx.backends import Array, library, namespace_of
+from gdx.backends import Array, device_of, library, namespace_of, to_numpy
 from gdx.numerical.differences import Differences
 from gdx.numerical.given import as_gradient
 from gdx.numerical.gradient import gradient_at
+from gdx.numerical.jacobian import numerical_jvp
 from gdx.numerical.stencils import stencil
-from gdx.trees import Tree, map_leaves
+from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
 
 Function = Callable[[Tree], Any]
 
@@ -25,14 +29,14 @@ class Exact:
     def __init__(self, f: Function, x: Tree) -> None:
         self.f = f
         self.nfev = 1
-        _, first, _, self.depends = gradient_of(f, 0, (x,), {})
-        self.first: tuple[Tree, Tree] | None = (x, first)
+        self.fun, self.first_gradient, _, self.depends = gradient_of(f, 0, (x,), {})
+        self.start: Tree | None = x
 
     def __call__(self, x: Tree) -> Tree:
         """Return the gradient at a point."""
-        known, self.first = self.first, None
-        if known is not None and known[0] is x:
-            return known[1]
+        start, self.start = self.start, None
+        if start is x:
+            return self.first_gradient
         self.nfev += 1
         return gradient_of(self.f, 0, (x,), {})[1]
 
@@ -73,7 +77,9 @@ def slope(
 ) -> Exact | Numerical | Given:
     """Return what gives the gradient of `f`, with its `name`, and `nfev`, the evaluations of f.
 
-    By default it is exact, if `f` can be traced at `x`, and what it returns depends on `x`.
+    By default it is exact, if `f` can be traced at `x`, and what it returns depends on `x`. PyTorch
+    and JAX do not tell if `f` takes a number out of an array, which then is a constant to them: of
+    theirs, it must agree with a difference quotient.
     """
     if callable(grad):
         return Given(grad)
@@ -87,7 +93,29 @@ def slope(
         exact = Exact(f, x)
     except TracingError:
         return Numerical(f, x, tried=1)
-    return exact if exact.depends else Numerical(f, x, tried=1)
+    if not exact.depends:
+        return Numerical(f, x, tried=1)
+    if any(library(namespace_of(leaf)).engine is not None for leaf in leaves(x)):
+        exact.nfev += 2
+        if not _agrees(exact, f, x):
+            return Numerical(f, x, tried=3)
+    return exact
+
+
+def _agrees(exact: Exact, f: Function, x: Tree) -> bool:
+    """Tell whether the gradient fits the change of f along a direction."""
+    rng = np.random.default_rng(0)
+    v = map_leaves(lambda leaf: _like(rng.standard_normal(leaf.shape), leaf), x)
+    change = float(to_numpy(numerical_jvp(f, x, v)))
+    products = map_leaves(lambda g, v: namespace_of(g).sum(g * v), exact.first_gradient, v)
+    slope = math.fsum(float(to_numpy(product)) for product in leaves(products))
+    rounding = coarsest_epsilon(x) ** (1 / 3) * max(1.0, abs(float(to_numpy(exact.fun))))
+    allowed = 0.1 * max(abs(slope), abs(change)) + rounding
+    return bool(abs(slope - change) <= allowed)
+
+
+def _like(values: Any, x: Array) -> Array:
+    return namespace_of(x).asarray(values, dtype=x.dtype, device=device_of(x))
 
 
 def _detached(x: Array) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gdx.autodiff.numpy_names import given
-from gdx.autodiff.numpy_names.table import FUNCTIONS, translate, translates
+from gdx.autodiff.numpy_names.table import FUNCTIONS, NotTranslated, translate, translates
 from gdx.backends import Array, Namespace
 
 
@@ -58,8 +58,16 @@ def _sinc(xp: Namespace, x: Any) -> Array:
 
 @translates("nan_to_num")
 def _nan_to_num(
-    xp: Namespace, x: Any, *, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
+    xp: Namespace,
+    x: Any,
+    copy: bool = True,
+    *,
+    nan: Any = 0.0,
+    posinf: Any = None,
+    neginf: Any = None,
 ) -> Array:
+    if not copy:
+        raise NotTranslated("copy=False assigns to x; use the array that is returned")
     x = given.array(xp, x)
     if not given.is_floating(xp, x):
         return x

@@ -30,12 +30,10 @@ DIRECT_UFUNCS = {
     "arctan": "atan",
     "arctan2": "atan2",
     "arctanh": "atanh",
-    "fabs": "abs",
     "invert": "bitwise_invert",
     "left_shift": "bitwise_left_shift",
     "power": "pow",
     "right_shift": "bitwise_right_shift",
-    "rint": "round",
 }
 
 # Those whose values are floating, also of integers.
@@ -125,6 +123,8 @@ UFUNCS: dict[str, Row] = {name: _standard_ufunc(name, to) for name, to in DIRECT
     "deg2rad": _scaled(math.pi / 180),
     "degrees": _scaled(180 / math.pi),
     "divmod": lambda xp, a, b: (xp.floor_divide(a, b), xp.remainder(a, b)),
+    "fabs": _standard_ufunc("fabs", "abs"),
+    "rint": _standard_ufunc("rint", "round"),
     "exp2": lambda xp, x: 2.0 ** given.floating(xp, x),
     "float_power": lambda xp, a, b: xp.pow(*_floats(xp, *given.alike(xp, a, b))),
     "fmax": _without_nan("maximum"),

@@ -44,12 +44,16 @@ class _NoMaker:
 
 NO_MAKER: Any = _NoMaker()
 
-NO_DERIVATIVE = names(
-    "all any argmax argmin argsort bitwise_and bitwise_invert bitwise_left_shift bitwise_or "
-    "bitwise_right_shift bitwise_xor ceil count_nonzero equal floor floor_divide greater "
-    "greater_equal isfinite isinf isnan less less_equal linalg.matrix_rank logical_and "
-    "logical_not logical_or logical_xor nonzero not_equal round searchsorted signbit trunc"
+# Constant between jumps: of each element by itself, and of whole arrays.
+STEPS = names(
+    "bitwise_and bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor "
+    "ceil equal floor floor_divide greater greater_equal isfinite isinf isnan less less_equal "
+    "logical_and logical_not logical_or logical_xor not_equal round signbit trunc"
 )
+CHOICES = names(
+    "all any argmax argmin argsort count_nonzero linalg.matrix_rank nonzero searchsorted"
+)
+NO_DERIVATIVE = STEPS | CHOICES
 
 CREATION = names("arange empty eye fft.fftfreq fft.rfftfreq ones zeros")
 
@@ -77,14 +81,9 @@ LISTS = frozenset(shapes.LISTS)
 
 VIEWS = shapes.VIEWS
 
-_NOT_ELEMENTWISE = names(
-    "all any argmax argmin argsort count_nonzero linalg.matrix_rank nonzero searchsorted"
-)
-
 # What works on each element by itself, with or without a derivative.
 ELEMENTWISE = frozenset(
-    {*elementwise.ELEMENTWISE, *elementwise.VJPS, *NO_DERIVATIVE, "stopped", "truncated"}
-    - _NOT_ELEMENTWISE
+    {*elementwise.ELEMENTWISE, *elementwise.VJPS, *STEPS, "stopped", "truncated"}
 )
 
 RULES: dict[str, Rule] = {

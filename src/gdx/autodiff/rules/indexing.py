@@ -8,6 +8,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from gdx.autodiff.core import TracingError
+from gdx.autodiff.traced import is_basic, lowered_key
 from gdx.backends import device_of, is_array, is_integer, library, namespace_of
 
 Array = Any
@@ -29,21 +33,28 @@ def placed(xp: Any, g: Array, shape: tuple[int, ...], key: Any) -> Array:
     """Return zeros of `shape` with `g` added at `key`: the transpose of reading there."""
     z = xp.zeros(shape, dtype=g.dtype, device=device_of(g))
     known = library(xp)
+    if isinstance(key, tuple) and any(part is None for part in key) and is_basic(key):
+        key = tuple(part for part in key if part is not None)  # Dask does not assign to new axes
+        g = xp.reshape(g, np.broadcast_to(0, shape)[key].shape)
     return known.updated(z, key, g) if is_plain(key) else known.added(z, key, g)
 
 
 def replaced(xp: Any, x: Array, places: Any, new: Array) -> Array:
     """Return `x` with `new` at the places that a host array tells, counted in C order."""
-    import numpy as np
-
-    sources = np.arange(x.size)
-    sources[places.ravel()] = x.size + np.arange(places.size)
+    count = math.prod(x.shape)
+    sources = np.arange(count)
+    sources[places.ravel()] = count + np.arange(places.size)
     both = xp.concat([xp.reshape(x, (-1,)), xp.reshape(new, (-1,))])
     return xp.reshape(xp.take(both, xp.asarray(sources, device=device_of(x)), axis=0), x.shape)
 
 
 def _getitem(xp: Any, y: Array, x: Array, key: Any) -> Any:
-    shape = x.shape
+    shape, key = x.shape, lowered_key(key)
+    if any(math.isnan(n) for n in y.shape):
+        raise TracingError(
+            "how many elements a mask chooses is not known before a lazy array is computed: write "
+            "xp.where(mask, x, 0) for x[mask]."
+        )
     return lambda g: xp.placed(g, shape, key)
 
 
@@ -52,10 +63,12 @@ def _placed(xp: Any, y: Array, g: Array, shape: tuple[int, ...], key: Any) -> An
 
 
 def _updated_old(xp: Any, y: Array, x: Array, key: Any, value: Any) -> Any:
+    key = lowered_key(key)
     return lambda g: xp.updated(g, key, 0)
 
 
 def _updated_new(xp: Any, y: Array, x: Array, key: Any, value: Any) -> Any:
+    key = lowered_key(key)
     if is_plain(key):
         return lambda g: xp.getitem(g, key)
     # Where an element is assigned twice, the last value stays.
@@ -68,7 +81,7 @@ def _updated_new(xp: Any, y: Array, x: Array, key: Any, value: Any) -> Any:
 
 def _take(xp: Any, y: Array, x: Array, indices: Array, *, axis: int | None = None) -> Any:
     shape = x.shape
-    key = (*(slice(None),) * ((axis or 0) % len(shape)), indices)
+    key = (*(slice(None),) * ((axis or 0) % len(shape)), lowered_key(indices))
     return lambda g: xp.placed(g, shape, key)
 
 
@@ -80,7 +93,7 @@ def _take_along_axis(xp: Any, y: Array, x: Array, indices: Array, *, axis: int =
         )
         for i, n in enumerate(shape)
     ]
-    key = tuple(indices if i == along else grid for i, grid in enumerate(grids))
+    key = lowered_key(tuple(indices if i == along else grid for i, grid in enumerate(grids)))
     return lambda g: xp.placed(g, shape, key)
 
 

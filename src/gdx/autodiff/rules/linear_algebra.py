@@ -14,6 +14,7 @@ Roberts and Roberts (2020), QR and LQ decomposition matrix backpropagation algor
 from __future__ import annotations
 
 import math
+from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -80,7 +81,7 @@ def _matmul_second(xp: Any, y: Array, a: Array, b: Array) -> Pull:
     if a.ndim == 1:
         if ndim == 1:
             return lambda g: g * a
-        return lambda g: xp.expand_dims(a, axis=-1) * xp.expand_dims(g, axis=-2)
+        return lambda g: xp.expand_dims(g, axis=-2) * xp.expand_dims(a, axis=-1)
 
     def pull(g: Array) -> Array:
         if ndim == 1 or (ndim == 2 and g.ndim > 2):
@@ -166,7 +167,9 @@ def _matrix_power(xp: Any, x: Array, n: int) -> Array:
 
 def _on_diagonal(xp: Any, values: Array, rows: int, columns: int, offset: int) -> Array:
     """Return matrices of zeros but for one diagonal, of `values` that are broadcast to them."""
-    mask = xp.eye(rows, columns, k=offset, dtype=xp.bool, device=device_of(values))
+    device = device_of(values)
+    places = xp.reshape(xp.arange(rows, device=device), (rows, 1)) + offset
+    mask = places == xp.arange(columns, device=device)
     return xp.where(mask, values, xp.zeros_like(values))
 
 
@@ -583,6 +586,14 @@ COMPOSITE: dict[str, Callable[..., Array]] = {
     "linalg.matrix_norm": _matrix_norm,
     "linalg.matrix_power": _matrix_power,
     "linalg.svdvals": _svdvals,
+}
+
+# What the standard calls the outputs; not every library does.
+OUTPUTS = {
+    "linalg.eigh": namedtuple("EighResult", ("eigenvalues", "eigenvectors")),
+    "linalg.qr": namedtuple("QRResult", ("Q", "R")),
+    "linalg.slogdet": namedtuple("SlogdetResult", ("sign", "logabsdet")),
+    "linalg.svd": namedtuple("SVDResult", ("U", "S", "Vh")),
 }
 
 JOINT: dict[str, Maker] = {

@@ -136,10 +136,10 @@ def _cumulative_prod(
         g = _without_initial(xp, g, along) if include_initial else g
         s, factor, distance = xp.moveaxis(g, along, -1), following, 1
         while distance < rows.shape[-1]:  # a recurrence in log n steps (Hillis and Steele 1986)
-            s = s + factor * _later(xp, s, distance)
+            s = s + _later(xp, s, distance) * factor
             factor = factor * _later(xp, factor, distance)
             distance *= 2
-        return xp.moveaxis(before * s, -1, along)
+        return xp.moveaxis(s * before, -1, along)
 
     return pull
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 from gdx.autodiff.core import names
@@ -51,8 +52,8 @@ class Each:
 
 def _concat(xp: Any, place: int, arrays: tuple[Array, ...], *, axis: int | None = 0) -> Any:
     if axis is None:
-        start = sum(array.size for array in arrays[:place])
-        shape, part = arrays[place].shape, slice(start, start + arrays[place].size)
+        sizes = [math.prod(array.shape) for array in arrays[: place + 1]]
+        shape, part = arrays[place].shape, slice(sum(sizes[:-1]), sum(sizes))
         return lambda g: xp.reshape(g[part], shape)
     along = axis % arrays[0].ndim
     start = sum(array.shape[along] for array in arrays[:place])

@@ -1,0 +1,63 @@
+"""What the rule of a custom function answers, looked at: one cotangent for each array asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gdx.trees import is_tree, leaves
+
+
+class Asked:
+    """The arrays of the arguments of a custom function whose cotangents are asked for.
+
+    Parameters
+    ----------
+    name : str
+        That of the function, for errors.
+    bwd : callable
+        Its rule: of what was kept and the cotangent of what it returned.
+    count : int
+        Of its arguments.
+    arrays : sequence of (place, position, shape)
+        In which argument, where among its leaves, of which shape.
+    """
+
+    __slots__ = ("arrays", "bwd", "count", "name")
+
+    def __init__(
+        self,
+        name: str,
+        bwd: Callable[..., Any],
+        count: int,
+        arrays: Sequence[tuple[int, int, tuple[int, ...]]],
+    ) -> None:
+        self.name = name
+        self.bwd = bwd
+        self.count = count
+        self.arrays = arrays
+
+    def of(self, kept: Any, g: Any) -> list[Any]:
+        """Return the cotangents; None is zero."""
+        answer = self.bwd(kept, g)
+        if not isinstance(answer, tuple) or len(answer) != self.count:
+            raise TypeError(
+                f"the rule of {self.name} must return a tuple of {self.count} cotangents, one for "
+                f"each argument; it returned {answer!r}."
+            )
+        return [
+            self._checked(answer[place], place, position, shape)
+            for place, position, shape in self.arrays
+        ]
+
+    def _checked(self, c: Any, place: int, position: int, shape: tuple[int, ...]) -> Any:
+        if callable(c):
+            c = c()
+        if is_tree(c):
+            c = leaves(c)[position]
+        if c is not None and getattr(c, "shape", None) != shape:
+            raise ValueError(
+                f"the rule of {self.name} must return a cotangent of the shape {tuple(shape)} for "
+                f"argument {place}; it returned {getattr(c, 'shape', c)}."
+            )
+        return c

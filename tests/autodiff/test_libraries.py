@@ -1,0 +1,141 @@
+"""The same derivatives on every array library, on its device and in its dtype."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from autodiff.cases import RULES
+
+import gdx
+
+# What libraries raise that lack a function, or one of its arguments.
+CANNOT = (NotImplementedError, AttributeError, TypeError, ValueError, IndexError, RuntimeError)
+# Dask has no take_along_axis, and does not know how many elements a mask chooses.
+NOT_ON_DASK = {"sort", "sort descending", "getitem mask"}
+
+
+def total(rule, xp, arrays):
+    """Return a number that depends on all of what a rule returns."""
+    y = rule.f(xp, *arrays)
+    y = xp.real(y) - 2 * xp.imag(y) if xp.isdtype(y.dtype, "complex floating") else y
+    return xp.sum(y * (1 + y))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_gradients(rule, case):
+    """The tracer over any library gives what it gives over NumPy."""
+    if not case.has_float64 and rule.name == "astype":
+        pytest.skip("there is no lower precision")
+    host = rule.arguments(7, "float64")
+    arrays = [case.asarray(x) for x in host]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a library about itself
+        try:
+            total(rule, case.xp, arrays)
+        except CANNOT as error:
+            pytest.skip(f"{case.name} cannot: {error}")
+
+        def f(arrays):
+            return total(rule, gdx.array_namespace(*arrays), arrays)
+
+        if case.name == "dask" and str(rule) in NOT_ON_DASK:
+            with pytest.raises(gdx.TracingError):
+                gdx.grad(f)(arrays)
+            return
+        gradient = gdx.grad(f, engine="tracer")(arrays)
+        expected = gdx.grad(f)(host)
+        scale = max(float(np.abs(e).max()) for e in expected) + 1
+        for g, e, x in zip(gradient, expected, arrays, strict=True):
+            assert case.holds(g)
+            assert g.dtype == x.dtype
+            assert g.shape == x.shape
+            tolerance = 1e-3 if rule.name == "astype" else 1000 * case.eps
+            np.testing.assert_allclose(gdx.to_numpy(g), e, rtol=tolerance, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_second_derivatives(rule, case):
+    """Rules are differentiated on a strict library, too, which mixes nothing."""
+    if case.name != "strict":
+        pytest.skip("the others are less strict")
+    host, direction = rule.arguments(7, "float64"), rule.arguments(8, "float64")
+    arrays, moving = ([case.asarray(x) for x in side] for side in (host, direction))
+    try:
+        total(rule, case.xp, arrays)
+    except CANNOT as error:
+        pytest.skip(f"{case.name} cannot: {error}")
+
+    def f(arrays):
+        return total(rule, gdx.array_namespace(*arrays), arrays)
+
+    tolerance = 1e-3 if rule.name == "astype" else 1e-9
+    for ours, theirs in zip(gdx.hvp(f, arrays, moving), gdx.hvp(f, host, direction), strict=True):
+        np.testing.assert_allclose(gdx.to_numpy(ours), theirs, rtol=tolerance, atol=tolerance)
+
+
+def quartic(x):
+    xp = gdx.array_namespace(x)
+    y = xp.zeros_like(x)
+    y[1:] = x[:-1] * x[1:]
+    y[0] = xp.exp(x[0])
+    return xp.sum(y**2) + xp.prod(x)
+
+
+@pytest.mark.parametrize("engine", [None, "tracer"])
+def test_all_transforms(case, engine):
+    if engine is None and not case.mutable and case.name == "jax":
+        pytest.skip("jax: arrays cannot be assigned to")
+    host = np.asarray([0.5, -1.5, 2.0])
+    x, v = case.asarray(host), case.asarray([1.0, 0.5, -2.0])
+    tolerance = 200 * case.eps
+    for ours, expected in (
+        (gdx.grad(quartic, engine=engine)(x), gdx.grad(quartic)(host)),
+        (gdx.hessian(quartic, engine=engine)(x), gdx.hessian(quartic)(host)),
+        (gdx.hvp(quartic, x, v, engine=engine), gdx.hvp(quartic, host, gdx.to_numpy(v) * 1.0)),
+        (
+            gdx.jacobian(lambda x: x[:2] * x[1:], engine=engine)(x),
+            gdx.jacobian(lambda x: x[:2] * x[1:])(host),
+        ),
+        (
+            gdx.grad(lambda x: gdx.grad(quartic, engine=engine)(x)[1], engine=engine)(x),
+            gdx.hessian(quartic)(host)[1],
+        ),
+    ):
+        assert case.holds(ours)
+        assert ours.dtype == x.dtype
+        np.testing.assert_allclose(gdx.to_numpy(ours), expected, rtol=tolerance, atol=tolerance)
+    assert gdx.to_numpy(x).tolist() == host.tolist()
+
+
+def test_nothing_is_read_from_a_device(no_host_sync):
+    xp = no_host_sync
+    x = xp.asarray([0.5, -1.5, 2.0], device=xp.Device("device1"))
+    matrix = xp.asarray([[2.0, 0.5], [0.5, 1.0]], device=xp.Device("device1"))
+
+    def f(p):
+        xp = gdx.array_namespace(p["x"])
+        y = xp.where(p["x"] > 0, xp.log(xp.abs(p["x"])), xp.sqrt(xp.abs(p["x"])))
+        y = xp.sort(y) * xp.cumulative_prod(p["x"]) / xp.max(p["x"]) + xp.clip(p["x"], -1, 1)
+        s = xp.linalg.solve(p["m"], p["x"][:2]) + xp.linalg.eigh(p["m"])[0]
+        return xp.sum(y**2) + xp.sum(s) + xp.linalg.det(p["m"]) + xp.sum(xp.take(y, xp.argsort(y)))
+
+    params = {"x": x, "m": matrix}
+    gdx.grad(f)(params)
+    gdx.hvp(f, params, params)
+    gdx.hessian(f)(params)
+
+
+def test_losses_read_nothing_from_a_device(no_host_sync):
+    xp = no_host_sync
+    device = xp.Device("device1")
+    W, x = (xp.asarray(np.ones(shape), device=device) for shape in ((3, 2), (5, 3)))
+    t = xp.asarray([0, 1, 1, 0, 1], device=device)
+    for activation in (gdx.sigmoid, gdx.relu, gdx.softmax, gdx.log_softmax):
+
+        def loss(W, f=activation):
+            return gdx.softmax_cross_entropy(f(gdx.array_namespace(W).matmul(x, W)), t)
+
+        g = gdx.grad(loss)(W)
+        assert g.device == device
