@@ -63,12 +63,6 @@ MASK = np.asarray([[True, False, True], [False, True, True]])
 PICKS = np.asarray([2, 0, 2, 1])
 
 
-def _assigned(xp, x, v):
-    y = xp.asarray(x, copy=True)
-    y[:, 1] = v
-    return y * x
-
-
 ELEMENTWISE = [
     unary("abs"), unary("acos", -0.9, 0.9), unary("acosh", 1.1, 3), unary("asin", -0.9, 0.9),
     unary("asinh"), unary("atan"), unary("atanh", -0.9, 0.9), unary("conj"), unary("cos"),
@@ -195,6 +189,7 @@ LINEAR_ALGEBRA = [
     rule("eigh", lambda xp, x: xp.linalg.eigh(_symmetric(xp, x)).eigenvalues, STACK),
     rule("eigh", lambda xp, x: xp.abs(xp.linalg.eigh(_symmetric(xp, x)).eigenvectors), S,
          label=" vectors"),
+    rule("eigvalsh", lambda xp, x: xp.linalg.eigvalsh(_symmetric(xp, x)), STACK),
     rule("svdvals", lambda xp, x: xp.linalg.svdvals(x), (3, 2)),
     rule("svd", lambda xp, x: xp.abs(xp.linalg.svd(x, full_matrices=False)[0]), (3, 2)),
     rule("qr", lambda xp, x: xp.abs(xp.linalg.qr(x)[1]), (3, 2)),
@@ -213,7 +208,12 @@ FOURIER = [
     rule("rfft", lambda xp, x: xp.fft.rfft(x), M),
     rule("irfft", lambda xp, x: xp.fft.irfft(xp.fft.rfft(x)), (2, 4)),
     rule("hfft", lambda xp, x: xp.fft.hfft(xp.fft.rfft(x)), (2, 4)),
+    rule("ifftn", lambda xp, x: xp.fft.ifftn(x, axes=(0,)), M, complex=True),
+    rule("rfftn", lambda xp, x: xp.fft.rfftn(x), M),
+    rule("irfftn", lambda xp, x: xp.fft.irfftn(xp.fft.rfftn(x)), (2, 4)),
+    rule("ihfft", lambda xp, x: xp.fft.ihfft(x), (2, 4)),
     rule("fftshift", lambda xp, x: xp.fft.fftshift(x), M),
+    rule("ifftshift", lambda xp, x: xp.fft.ifftshift(x), M),
 ]
 
 RULES = [*ELEMENTWISE, *REDUCTIONS, *SHAPES, *INDEXING, *LINEAR_ALGEBRA, *FOURIER]

@@ -10,6 +10,9 @@ import pytest
 from autodiff.cases import RULES
 
 import gdx
+from gdx.autodiff.lifting import INTERNAL
+from gdx.autodiff.rules import COMPOSITE, NO_MAKER
+from gdx.autodiff.rules import RULES as TABLE
 
 DTYPES = [
     (rule, dtype)
@@ -18,6 +21,21 @@ DTYPES = [
     if rule.complex or dtype == "float64"
 ]
 IDS = [f"{rule}-{dtype}" for rule, dtype in DTYPES]
+
+
+def test_every_rule_has_a_case():
+    covered = {rule.name for rule in RULES}
+    differentiable = {
+        name.rpartition(".")[2]
+        for name, rule in TABLE.items()
+        if rule.vjps is not NO_MAKER and name not in INTERNAL
+    }
+    assert differentiable - covered == set()
+    assert {name.rpartition(".")[2] for name in COMPOSITE} - covered == NO_DERIVATIVE
+
+
+# Of arrays made anew; and what is tried under other names, in getitem and in test_tracing.
+NO_DERIVATIVE = {"empty_like", "ones_like", "zeros_like"}
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,6 @@ class Asked:
         if c is not None and getattr(c, "shape", None) != shape:
             raise ValueError(
                 f"the rule of {self.name} must return a cotangent of the shape {tuple(shape)} for "
-                f"argument {place}; it returned {getattr(c, 'shape', c)}."
+                f"argument {place}; it returned {tuple(c.shape) if hasattr(c, 'shape') else c}."
             )
         return c
