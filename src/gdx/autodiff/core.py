@@ -47,8 +47,6 @@ class Rule(NamedTuple):
         The function is linear in each of its arrays, the others fixed; or in all of them together.
     elementwise : bool
         The pull maps tangents as well as cotangents, and arguments are broadcast.
-    singular : bool
-        The derivative may be infinite, where no cotangent of zero may become NaN.
     joint : bool
         The function has several outputs: its one pull takes a tuple of cotangents, None of those
         that are not used.
@@ -58,7 +56,6 @@ class Rule(NamedTuple):
     vjps: Sequence[Maker | None]
     linear: str = ""
     elementwise: bool = False
-    singular: bool = False
     joint: bool = False
 
 

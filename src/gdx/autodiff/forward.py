@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from gdx.autodiff.core import Rule, Trace, lifted, opened
 from gdx.autodiff.reverse import Reverse, pull_back
 from gdx.trees import refilled
@@ -111,8 +109,7 @@ def pushed(
                     image = xp.as_dtype(image, tangent.dtype)  # noqa: PLW2901
                 nodes.append(image.mark)
                 arriving.append(tangent)
-        with np.errstate(all="ignore"):
-            found = pull_back(kind, nodes, [kind.beside(tangent) for tangent in arriving])
+        found = pull_back(kind, nodes, [kind.beside(tangent) for tangent in arriving])
         pairs = zip(cotangents, zeros, strict=True)
         return [found.get(cotangent.mark, zero) for cotangent, zero in pairs]
 

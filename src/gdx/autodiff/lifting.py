@@ -24,7 +24,15 @@ from gdx.autodiff.rules.indexing import placed, replaced
 from gdx.autodiff.rules.linear_algebra import OUTPUTS
 from gdx.autodiff.rules.shapes import unbroadcast
 from gdx.autodiff.traced import Alias, Traced, settled
-from gdx.backends import Namespace, is_complex, is_real_floating, library, remember_namespace
+from gdx.backends import (
+    Library,
+    Namespace,
+    is_complex,
+    is_finite,
+    is_real_floating,
+    library,
+    remember_namespace,
+)
 
 # Python's operators; the functions of the module `operator` have the names of their methods, too.
 BINARY = {
@@ -66,6 +74,7 @@ class Functions:
     replaced: Callable[..., Any]
     settled: Callable[[Any], Any]
     link: Callable[..., None]
+    careful: Callable[..., Any]
     # Of a namespace for users, the library's own.
     over: Namespace
     newaxis: None
@@ -170,7 +179,8 @@ def _functions(kind: type[Traced]) -> Functions:
     functions.unbroadcast = functools.partial(unbroadcast, functions)
     functions.replaced = functools.partial(replaced, functions)
     functions.settled = settled
-    functions.link = functools.partial(_link, kind)
+    functions.link = functools.partial(_link, library(xp))
+    functions.careful = functools.partial(_careful, kind)
     for name in ("matmul", "matrix_transpose", "tensordot", "vecdot"):
         _set(functions, f"linalg.{name}", getattr(functions, name))
     return functions
@@ -302,7 +312,7 @@ def _viewing(kind: type[Traced], function: Callable[..., Any], name: str) -> Cal
         y = function(x, *args, **kwargs)
         if type(x) is kind:
             _link(
-                kind,
+                library(kind.xp),
                 y,
                 x,
                 lambda z: (on_host if type(z) is np.ndarray else function)(z, *args, **kwargs),
@@ -312,9 +322,24 @@ def _viewing(kind: type[Traced], function: Callable[..., Any], name: str) -> Cal
     return call
 
 
-def _link(kind: type[Traced], y: Traced, x: Traced, step: Callable[[Any], Any]) -> None:
+def _careful(kind: type[Traced], pull: Callable[[Any], Any], g: Any) -> Any:
+    """Return pull(g) with zeros where it is infinite or NaN, but nothing depends on it.
+
+    On the host, most arrays are seen to be finite; on a device, looking would cost more than doing.
+    """
+    with np.errstate(all="ignore"):
+        c = pull(g)
+        if type(c) is not kind and library(kind.xp).on_host(c) and is_finite(c, kind.xp):
+            return c
+        xp = kind.functions
+        unused = xp.logical_and(g == 0, xp.logical_not(xp.isfinite(c)))
+        return xp.where(unused, xp.zeros_like(c), c)
+
+
+def _link(known: Library, y: Traced, x: Traced, step: Callable[[Any], Any]) -> None:
     """Remember that `y` is a view of `x`, if the library's arrays are so, and can be assigned."""
-    known = library(kind.xp)
+    if isinstance(y.value, np.generic):
+        return
     if known.writable(settled(x)) and known.overlap(settled(x), settled(y)):
         root, steps = (x, ()) if x.alias is None else (x.alias.root, x.alias.steps)
         y.alias = Alias(root, (*steps, step))

@@ -8,7 +8,6 @@ from heapq import heappop, heappush
 from typing import Any
 
 from gdx.autodiff.core import Rule, Trace, lifted
-from gdx.backends import is_finite, library
 from gdx.trees import refilled
 
 
@@ -18,7 +17,7 @@ class Node:
     It holds none of the values but those that its pulls have captured.
     """
 
-    __slots__ = ("dtype", "order", "parents", "pulls", "shape", "singular")
+    __slots__ = ("dtype", "order", "parents", "pulls", "shape")
 
     def __init__(
         self,
@@ -26,19 +25,15 @@ class Node:
         like: Any,
         parents: Sequence[Any] = (),
         pulls: Sequence[Callable[[Any], Any]] = (),
-        singular: bool = False,
     ) -> None:
         self.order = order  # the later it was made, the smaller
         self.shape = like.shape
         self.dtype = like.dtype
         self.parents = parents
         self.pulls = pulls
-        self.singular = singular
 
     def pulled(self, kind: type[Any], g: Any) -> Sequence[Any]:
         """Return a cotangent for each parent, or None."""
-        if self.singular:
-            return [_zero_where_unused(kind, pull(g), g) for pull in self.pulls]
         return [pull(g) for pull in self.pulls]
 
     def joined(self, kind: type[Any], g: Any, other: Any) -> Any:
@@ -129,7 +124,7 @@ class Reverse(Trace):
         if rule.joint:
             return self.outputs(kind, y, parents, lambda gs: (pulls[0](gs),))
         self.last -= 1
-        return kind(y, self, Node(self.last, y, parents, pulls, rule.singular))
+        return kind(y, self, Node(self.last, y, parents, pulls))
 
     def joint(self, kind: type[Any], y: Any, parents: Sequence[Any], pull: Any) -> Any:
         """Return an array; `pull` maps its cotangent to those of all the parents."""
@@ -180,16 +175,3 @@ def pull_back(kind: type[Any], nodes: list[Any], cotangents: list[Any]) -> dict[
                 waiting[parent] = parent.joined(kind, c, other)
         del node, parent
     return inputs
-
-
-def _zero_where_unused(kind: type[Any], c: Any, g: Any) -> Any:
-    """Return `c` with zeros where it is infinite or NaN, but nothing depends on it.
-
-    So ``where(x > 0, log(x), 0)`` has the derivative zero at 0, not 0 · ∞. On the host, most
-    arrays are seen to be finite; on a device, looking would cost more than doing it.
-    """
-    if type(c) is not kind and library(kind.xp).on_host(c) and is_finite(c, kind.xp):
-        return c
-    xp = kind.functions
-    unused = xp.logical_and(g == 0, xp.logical_not(xp.isfinite(c)))
-    return xp.where(unused, xp.zeros_like(c), c)

@@ -106,7 +106,7 @@ class Traced:
     def __getitem__(self, key: Any) -> Any:
         key = lowered_key(key)
         item = self.functions.getitem(self, key)
-        if is_basic(key):
+        if type(key) is int or is_basic(key):
             self.functions.link(item, self, lambda x: x[key])
         return item
 

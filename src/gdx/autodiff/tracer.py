@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from gdx.autodiff.batch import Batch
 from gdx.autodiff.core import CONSTANT, Trace, opened
 from gdx.autodiff.forward import Forward
@@ -46,8 +44,7 @@ def vjp(f: Flat, primals: Sequence[Any]) -> tuple[list[Any], Callable[..., list[
             arriving = [kind.beside(g) for g in arriving]
         if last:  # what was remembered is let go while it is used
             followed.clear()
-        with np.errstate(all="ignore"):
-            found = pull_back(kind, starts, arriving)
+        found = pull_back(kind, starts, arriving)
         return _own(kind, [found.get(node) for node in nodes], primals)
 
     return outputs, pullback, extra, depends

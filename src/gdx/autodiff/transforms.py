@@ -9,7 +9,7 @@ from typing import Any
 
 from gdx.autodiff.engines import engine_for
 from gdx.autodiff.flat import Flat, beside
-from gdx.backends import Array, Namespace, device_of, is_complex, namespace_of
+from gdx.backends import Array, Namespace, device_of, is_complex, library, namespace_of
 from gdx.caller import warn
 from gdx.trees import Tree
 
@@ -80,7 +80,8 @@ def gradient_of(
     flat = Flat(function, chosen, has_aux=has_aux)
     outputs, pullback, aux, depends = engine_for(flat, engine).vjp(flat, flat.inputs)
     y = _scalar(outputs, flat)
-    one = flat.plain.ones(y.shape, dtype=y.dtype, device=device_of(flat.inputs[0]))
+    ones = library(flat.plain).quick.get("ones", flat.plain.ones)
+    one = ones(y.shape, dtype=y.dtype, device=device_of(flat.inputs[0]))
     gradient = flat.like_inputs(pullback([one], last=True))
     return y, gradient[0] if isinstance(argnums, int) else gradient, aux, depends
 

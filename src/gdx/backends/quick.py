@@ -26,6 +26,10 @@ def _sum(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = Fal
     return add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
+def _ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
+    return np.ones(shape, np.float64 if dtype is None else dtype)
+
+
 def _zeros(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
     return np.zeros(shape, np.float64 if dtype is None else dtype)
 
@@ -34,6 +38,7 @@ QUICK: dict[str, Callable[..., Any]] = {
     "broadcast_to": _broadcast_to,
     "matmul": np.matmul,
     "matrix_transpose": lambda x, /: x.mT,
+    "ones": _ones,
     "reshape": _reshape,
     "sum": _sum,
     "zeros": _zeros,

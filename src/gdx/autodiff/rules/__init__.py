@@ -88,7 +88,7 @@ ELEMENTWISE = frozenset(
 
 RULES: dict[str, Rule] = {
     **{
-        name: Rule(name, makers, elementwise=True, singular=name in elementwise.SINGULAR)
+        name: Rule(name, makers, elementwise=True)
         for name, makers in elementwise.ELEMENTWISE.items()
     },
     **{name: Rule(name, (maker,), linear="each") for name, maker in _rows("LINEAR").items()},

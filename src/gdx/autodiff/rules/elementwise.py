@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gdx.autodiff.core import Maker, names
+from gdx.autodiff.core import Maker, Pull, names
 from gdx.backends import is_complex
 
 Array = Any
@@ -46,10 +46,13 @@ def _pow_base(xp: Any, y: Array, a: Array, b: Any) -> Any:
     if isinstance(b, int | float | complex):
         if b == 0:
             return xp.zeros_like
-        return (lambda g: g * (2 * a)) if b == 2 else (lambda g: g * (b * a ** (b - 1)))
+        if b == 2:
+            return lambda g: g * (2 * a)
+        slope = lambda g: g * (b * a ** (b - 1))
+        return slope if isinstance(b, int) and b > 0 else _careful(xp, slope)
     none = b == 0
     power = xp.where(none, xp.ones_like(b), b) - 1
-    return lambda g: g * xp.where(none, xp.zeros_like(y), b * a**power)
+    return _careful(xp, lambda g: g * xp.where(none, xp.zeros_like(y), b * a**power))
 
 
 def _pow_exponent(xp: Any, y: Array, a: Any, b: Array) -> Any:
@@ -96,7 +99,19 @@ def _less(a: Array, b: Array) -> Array:
     return a < b
 
 
-ELEMENTWISE: dict[str, tuple[Maker | None, ...]] = {
+def _careful(xp: Any, pull: Pull) -> Pull:
+    """Return a pull that gives zero for zero, also where the derivative is infinite.
+
+    So ``where(x > 0, log(x), 0)`` has the derivative zero at 0, not 0 · ∞.
+    """
+    return lambda g: xp.careful(pull, g)
+
+
+def _with_care(maker: Maker) -> Maker:
+    return lambda xp, y, *args: _careful(xp, maker(xp, y, *args))
+
+
+_MAKERS: dict[str, tuple[Maker | None, ...]] = {
     "abs": (_abs,),
     "acos": (lambda xp, y, x: lambda g: -g / xp.sqrt((1 - x) * (1 + x)),),
     "acosh": (lambda xp, y, x: lambda g: g / (xp.sqrt(x - 1) * xp.sqrt(x + 1)),),
@@ -171,11 +186,16 @@ ELEMENTWISE: dict[str, tuple[Maker | None, ...]] = {
     ),
 }
 
-# These map tangents otherwise than cotangents.
-VJPS = {"sign": (_sign,)}
-
-# Infinite derivatives, or powers that overflow: see Rule.singular.
-SINGULAR = names(
-    "acos acosh asin asinh atan atan2 atanh cosh divide exp expm1 log log10 log1p log2 pow "
+# Of these, the derivative may be infinite, or overflow.
+_SINGULAR = names(
+    "acos acosh asin asinh atan atan2 atanh cosh divide exp expm1 log log10 log1p log2 "
     "reciprocal remainder sinh sqrt tan"
 )
+
+ELEMENTWISE: dict[str, tuple[Maker | None, ...]] = {
+    name: tuple(maker and _with_care(maker) for maker in makers) if name in _SINGULAR else makers
+    for name, makers in _MAKERS.items()
+}
+
+# These map tangents otherwise than cotangents.
+VJPS = {"sign": (_sign,)}

@@ -20,7 +20,7 @@ Array = Any
 def is_plain(key: Any) -> bool:
     """Tell whether an index reads no element twice."""
     parts = key if isinstance(key, tuple) else (key,)
-    return not any(_is_integers(part) for part in parts)
+    return not any(_is_integers(part) for part in parts if not isinstance(part, int | slice))
 
 
 def _is_integers(part: Any) -> bool:
@@ -36,7 +36,12 @@ def placed(xp: Any, g: Array, shape: tuple[int, ...], key: Any) -> Array:
     if isinstance(key, tuple) and any(part is None for part in key) and is_basic(key):
         key = tuple(part for part in key if part is not None)  # Dask does not assign to new axes
         g = xp.reshape(g, np.broadcast_to(0, shape)[key].shape)
-    return known.updated(z, key, g) if is_plain(key) else known.added(z, key, g)
+    if not is_plain(key):
+        return known.added(z, key, g)
+    if not known.writable(z):
+        return known.updated(z, key, g)
+    z[key] = g
+    return z
 
 
 def replaced(xp: Any, x: Array, places: Any, new: Array) -> Array:
@@ -50,7 +55,7 @@ def replaced(xp: Any, x: Array, places: Any, new: Array) -> Array:
 
 def _getitem(xp: Any, y: Array, x: Array, key: Any) -> Any:
     shape, key = x.shape, lowered_key(key)
-    if any(math.isnan(n) for n in y.shape):
+    if math.isnan(sum(y.shape)):
         raise TracingError(
             "how many elements a mask chooses is not known before a lazy array is computed: write "
             "xp.where(mask, x, 0) for x[mask]."
