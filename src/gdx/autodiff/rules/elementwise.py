@@ -48,8 +48,9 @@ def _pow_base(xp: Any, y: Array, a: Array, b: Any) -> Any:
             return xp.zeros_like
         if b == 2:
             return lambda g: g * (2 * a)
-        slope = lambda g: g * (b * a ** (b - 1))
-        return slope if isinstance(b, int) and b > 0 else _careful(xp, slope)
+        if isinstance(b, int) and b > 0:
+            return lambda g: g * (b * a ** (b - 1))
+        return _careful(xp, lambda g: g * (b * a ** (b - 1)))
     none = b == 0
     power = xp.where(none, xp.ones_like(b), b) - 1
     return _careful(xp, lambda g: g * xp.where(none, xp.zeros_like(y), b * a**power))
