@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gdx.autodiff import tracer
 from gdx.autodiff.flat import Flat
 from gdx.backends import library
 
@@ -15,6 +14,8 @@ def engine_for(flat: Flat, name: str | None) -> Any:
         raise ValueError(f"engine must be None or 'tracer'; got {name!r}.")
     native = library(flat.xp).engine
     if name == "tracer" or native is None:
+        from gdx.autodiff import tracer  # with all rules, which nothing else needs
+
         return tracer
     engine = native()
     flat.leaving = engine.leaves_trace()
