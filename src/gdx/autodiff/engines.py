@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from typing import Any
 
 from gdx.autodiff.flat import Flat
@@ -14,9 +16,13 @@ def engine_for(flat: Flat, name: str | None) -> Any:
         raise ValueError(f"engine must be None or 'tracer'; got {name!r}.")
     native = library(flat.xp).engine
     if name == "tracer" or native is None:
-        from gdx.autodiff import tracer  # with all rules, which nothing else needs
-
-        return tracer
+        return _tracer()
     engine = native()
     flat.leaving = engine.leaves_trace()
     return engine
+
+
+@functools.cache
+def _tracer() -> Any:
+    """Return gdx's own, which is imported with all its rules where a derivative is first taken."""
+    return importlib.import_module("gdx.autodiff.tracer")

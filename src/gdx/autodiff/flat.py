@@ -30,8 +30,8 @@ class Flat:
     ----------
     inputs : list of arrays
         The arrays at which `f` is to be differentiated.
-    xp : namespace
-        That of the inputs.
+    xp, plain : namespace
+        That of the inputs; the library's own, also where they are traced.
     """
 
     def __init__(
@@ -43,7 +43,8 @@ class Flat:
         self.single = len(trees) == 1 and is_array(trees[0])
         if self.single:
             self.inputs: list[Array] = [_differentiable(trees[0])]
-            self.xp: Namespace = namespace_of(self.inputs[0])
+            self.xp: Namespace = namespace_of(trees[0])
+            self.plain = plain_namespace(self.xp)
             return
         flattened_trees = [flattened(tree) for tree in trees]
         self.structures = [of_tree for _, of_tree in flattened_trees]
@@ -51,11 +52,7 @@ class Flat:
         if not self.inputs:
             raise ValueError("there is no array to differentiate with respect to.")
         self.xp = common_namespace(*self.inputs)
-
-    @property
-    def plain(self) -> Namespace:
-        """The library's own namespace, also where the inputs are traced."""
-        return plain_namespace(self.xp)
+        self.plain = plain_namespace(self.xp)
 
     def __call__(self, *arrays: Array) -> tuple[list[Array], Any]:
         """Return the arrays of f(...), and what is auxiliary."""

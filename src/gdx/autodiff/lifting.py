@@ -23,9 +23,8 @@ from gdx.autodiff.rules import (
 from gdx.autodiff.rules.indexing import placed, replaced
 from gdx.autodiff.rules.linear_algebra import OUTPUTS
 from gdx.autodiff.rules.shapes import unbroadcast
-from gdx.autodiff.traced import Alias, Traced, settled
+from gdx.autodiff.traced import Traced, settled
 from gdx.backends import (
-    Library,
     Namespace,
     is_complex,
     is_finite,
@@ -73,7 +72,6 @@ class Functions:
     unbroadcast: Callable[..., Any]
     replaced: Callable[..., Any]
     settled: Callable[[Any], Any]
-    link: Callable[..., None]
     careful: Callable[..., Any]
     # Of a namespace for users, the library's own.
     over: Namespace
@@ -87,7 +85,7 @@ class Functions:
 def traced_type(xp: Namespace) -> type[Traced]:
     """Return the type of the traced arrays of a library; it knows their functions."""
     kind: Any = type("Traced", (Traced,), {"__slots__": (), "xp": xp})
-    kind.defers = library(xp).defers
+    kind.views, kind.defers = library(xp).views, library(xp).defers
     kind.functions = _functions(kind)
     kind.namespace = _namespace(kind)
     for method, name in {**BINARY, **COMPARISONS, **UNARY}.items():
@@ -179,7 +177,6 @@ def _functions(kind: type[Traced]) -> Functions:
     functions.unbroadcast = functools.partial(unbroadcast, functions)
     functions.replaced = functools.partial(replaced, functions)
     functions.settled = settled
-    functions.link = functools.partial(_link, library(xp))
     functions.careful = functools.partial(_careful, kind)
     for name in ("matmul", "matrix_transpose", "tensordot", "vecdot"):
         _set(functions, f"linalg.{name}", getattr(functions, name))
@@ -305,18 +302,13 @@ def _refusing(
 
 def _viewing(kind: type[Traced], function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Return a function whose result may share memory with its argument, as it does there."""
-    on_host = getattr(np, name)
+    on_host, overlap = getattr(np, name), library(kind.xp).overlap
 
     @functools.wraps(function)
     def call(x: Any, *args: Any, **kwargs: Any) -> Any:
         y = function(x, *args, **kwargs)
-        if type(x) is kind:
-            _link(
-                library(kind.xp),
-                y,
-                x,
-                lambda z: (on_host if type(z) is np.ndarray else function)(z, *args, **kwargs),
-            )
+        if type(x) is kind and overlap(settled(x), settled(y)):
+            y.follow(x, lambda z: (on_host if type(z) is np.ndarray else call)(z, *args, **kwargs))
         return y
 
     return call
@@ -334,15 +326,6 @@ def _careful(kind: type[Traced], pull: Callable[[Any], Any], g: Any) -> Any:
         xp = kind.functions
         unused = xp.logical_and(g == 0, xp.logical_not(xp.isfinite(c)))
         return xp.where(unused, xp.zeros_like(c), c)
-
-
-def _link(known: Library, y: Traced, x: Traced, step: Callable[[Any], Any]) -> None:
-    """Remember that `y` is a view of `x`, if the library's arrays are so, and can be assigned."""
-    if isinstance(y.value, np.generic):
-        return
-    if known.writable(settled(x)) and known.overlap(settled(x), settled(y)):
-        root, steps = (x, ()) if x.alias is None else (x.alias.root, x.alias.steps)
-        y.alias = Alias(root, (*steps, step))
 
 
 def _lowered_option(value: Any) -> Any:

@@ -47,6 +47,7 @@ class Traced:
     # One subclass for each library has these:
     xp: Any  # the library's own namespace
     functions: Any  # the dispatching functions: plain arrays in, plain arrays out
+    views: bool  # whether x[1:] shares the memory of x
     defers: bool  # whether its arrays leave operators to a traced array on the right
     namespace: Any  # the same for the user: whatever comes out is traced
 
@@ -105,15 +106,22 @@ class Traced:
 
     def __getitem__(self, key: Any) -> Any:
         key = lowered_key(key)
-        item = self.functions.getitem(self, key)
-        if type(key) is int or is_basic(key):
-            self.functions.link(item, self, lambda x: x[key])
+        item: Traced = self.functions.getitem(self, key)
+        if self.views and not isinstance(settled(item), np.generic) and is_basic(key):
+            item.follow(self, lambda x: x[key])
         return item
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self.alias is not None:
             self.refresh()
         self.assign(self.functions.updated(self, lowered_key(key), value))
+
+    def follow(self, x: Traced, step: Callable[[Any], Any]) -> None:
+        """Be a view of another array: what is assigned to one of them, the other sees."""
+        if x.alias is None:
+            self.alias = Alias(x, (step,))
+        else:
+            self.alias = Alias(x.alias.root, (*x.alias.steps, step))
 
     def assign(self, new: Traced) -> None:
         """Take the value of another traced array; so do the views that share memory with it."""
@@ -230,6 +238,8 @@ def lowered_key(key: Any) -> Any:
 
 def is_basic(key: Any) -> bool:
     """Tell whether an index is of integers, slices, None and Ellipsis."""
+    if type(key) in _BASIC:
+        return True
     parts = key if type(key) is tuple else (key,)
     return all(part is None or part is ... or type(part) in _BASIC for part in parts)
 

@@ -316,6 +316,7 @@ class Library:
     to_numpy: Callable[[Array], Any] = _through_dlpack
     # Its own automatic differentiation:
     engine: Callable[[], Any] | None = None
+    views: bool = True  # x[1:] shares the memory of x
     defers: bool = False  # its operators let a foreign array on the right take over
     # Functions of the standard by shorter ways than those of its namespace:
     quick: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
@@ -404,6 +405,7 @@ LIBRARIES = {
             engine=lambda: importlib.import_module("gdx.backends.engines").jax_engine(),
             out_of_memory="RESOURCE_EXHAUSTED|out of memory",
             defers=True,
+            views=False,
         ),
         Library(
             "dask",
@@ -416,6 +418,7 @@ LIBRARIES = {
             to_numpy=np.asarray,
             forks=True,
             defers=True,
+            views=False,
         ),
     )
 }

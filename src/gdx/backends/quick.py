@@ -9,7 +9,7 @@ import numpy as np
 
 
 def _broadcast_to(x: Any, /, shape: tuple[int, ...]) -> Any:
-    if np.shape(x):
+    if x.shape:
         return np.broadcast_to(x, shape)
     x = np.asarray(x)
     wide: Any = np.ndarray(shape, x.dtype, x, strides=(0,) * len(shape))
@@ -27,7 +27,8 @@ def _sum(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = Fal
 
 
 def _ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
-    return np.ones(shape, np.float64 if dtype is None else dtype)
+    dtype = np.float64 if dtype is None else dtype
+    return np.ones(shape, dtype) if shape else np.array(1, dtype)
 
 
 def _zeros(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
