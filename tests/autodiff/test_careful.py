@@ -168,3 +168,38 @@ def test_dtypes_are_kept():
     for dtype in ("float16", "float32", "complex64"):
         x = np.ones(3, dtype=dtype)
         assert gdx.grad(lambda x: abs((x * np.float64(2)).sum()))(x).dtype == dtype
+
+
+def test_complex_statistics_and_powers():
+    jax = pytest.importorskip("jax")
+    z = np.asarray([1 + 2j, 3 - 1j, 0.5j])
+    with jax.enable_x64(True):
+        jnp = jax.numpy
+        for ours, theirs in ((np.std, jnp.std), (np.var, jnp.var)):
+            close = np.testing.assert_allclose
+            close(gdx.grad(ours)(z), jax.grad(lambda z, f=theirs: f(z))(z), rtol=1e-12)
+        ours = gdx.vjp(lambda z: (-2.0) ** z, 1.5 + 1j)[1](1.0)[0]
+        np.testing.assert_allclose(
+            ours, jax.grad(lambda z: (-2.0 + 0j) ** z, holomorphic=True)(1.5 + 1j)
+        )
+    modulus = gdx.grad(lambda x: np.abs(x[0] + 1j * x[1]) ** 2)(np.asarray([1.0, 2.0]))
+    np.testing.assert_allclose(modulus, [2, 4])
+
+
+def test_derivatives_of_the_cross_entropy():
+    """Of high order where logits are tied; of targets that are zero; of rows without a target."""
+
+    def tied(s):
+        return gdx.softmax_cross_entropy(np.stack([s, 0 * s, 3 * s]), 0)
+
+    third = gdx.grad(gdx.grad(gdx.grad(tied)))
+    assert third(0.0) == pytest.approx(20 / 27, rel=1e-12)
+    assert gdx.grad(third)(0.0) == pytest.approx(-98 / 27, rel=1e-12)
+    y = np.asarray([0.2, 0.3, 0.5])
+    gradient = gdx.grad(lambda t: gdx.cross_entropy_error(y, t))(np.asarray([0.0, 1.0, 0.0]))
+    np.testing.assert_allclose(gradient, -np.log(y + 1e-7))
+    assert gdx.softmax_cross_entropy([nan, 0.0, 1.0], [0.0, 0.0, 0.0]) == 0
+    many = np.zeros((70_000, 2), np.float16)
+    labels = np.zeros(70_000, int)
+    slope = gdx.grad(lambda z: gdx.softmax_cross_entropy(z, labels) * 1024)(many)[0, 0]
+    assert slope == pytest.approx(-1024 / 140_000, rel=1e-2)

@@ -196,3 +196,31 @@ def test_stop_gradient(asarray):
         )[1]
         close(tangent, 5)
     close(gdx.stop_gradient({"a": x})["a"], [1, 2])
+
+
+def test_a_rule_that_changes_its_cotangent_in_place():
+    @gdx.custom_vjp
+    def squared(x):
+        return x**2
+
+    def backward(x, g):
+        g *= 2
+        return (g * x,)
+
+    squared.defvjp(lambda x: (x**2, x), backward)
+    with pytest.raises(ValueError, match=r"rule of squared changes .* in place"):
+        gdx.grad(lambda x: (squared(x) + x).sum())(np.ones(3))
+
+
+def test_the_losses_targets_and_jax_itself():
+    z, t = [0.3, -1.0, 2.0], [0.2, 0.3, 0.4]
+    expected = gdx.grad(lambda t: gdx.softmax_cross_entropy(np.asarray(z) * t[0], t))(np.asarray(t))
+    torch = pytest.importorskip("torch")
+    scores = torch.asarray(z)
+    found = gdx.grad(lambda t: gdx.softmax_cross_entropy(scores * t[0], t))(torch.asarray(t))
+    close(found, expected)
+    jax = pytest.importorskip("jax")
+    curvature = jax.hessian(lambda x: gdx.sigmoid(x).sum())(jax.numpy.ones(2))
+    close(np.asarray(curvature), gdx.hessian(lambda x: gdx.sigmoid(x).sum())(np.ones(2)), rtol=1e-4)
+    half = jax.numpy.ones(3, dtype="float16")
+    assert gdx.grad(lambda x: gdx.softmax_cross_entropy(x * 2, 2))(half).dtype == half.dtype

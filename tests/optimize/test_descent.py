@@ -432,6 +432,20 @@ def test_the_gradient_is_numerical_where_f_reads_the_array_behind_its_argument()
     assert gdx.gradient_descent(closure, held, step_num=1).gradient == "numerical"
 
 
+def test_where_f_cannot_be_traced_any_more_the_gradient_becomes_numerical():
+    def f(x):
+        return x[0] ** 2 + x[1] ** 2 if x[0] > 2 else float(x[0]) ** 2 + x[1] ** 2
+
+    result = gdx.gradient_descent(f, [3.0, -1.0], 0.1, 40)
+    assert result.gradient == "numerical"
+    assert abs(result.x).max() < 1e-3
+
+
+def test_an_exact_gradient_of_what_does_not_depend_on_x_is_told():
+    with pytest.warns(RuntimeWarning, match="does not depend"):
+        gdx.gradient_descent(lambda x: 3.0, START, step_num=1, grad="exact")
+
+
 def test_a_bug_in_f_is_not_hidden():
     def f(x):
         if not isinstance(x, np.ndarray):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gdx.backends import read_only
 from gdx.trees import is_tree, leaves
 
 
@@ -39,7 +40,16 @@ class Asked:
 
     def of(self, kept: Any, g: Any) -> list[Any]:
         """Return the cotangents; None is zero."""
-        answer = self.bwd(kept, g)
+        try:
+            with read_only(g, *(kept if isinstance(kept, tuple) else (kept,))):
+                answer = self.bwd(kept, g)
+        except ValueError as error:
+            if "read-only" in str(error):
+                raise ValueError(
+                    f"the rule of {self.name} changes the cotangent, or what was kept, in place: "
+                    "others have it, too. Make a new array, as by g = g * 2 for g *= 2."
+                ) from error
+            raise
         if not isinstance(answer, tuple) or len(answer) != self.count:
             raise TypeError(
                 f"the rule of {self.name} must return a tuple of {self.count} cotangents, one for "

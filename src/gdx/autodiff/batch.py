@@ -106,6 +106,13 @@ class Stacks:
 
     def in_turn(self, call: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
         """Call the function for one array of the stack after another."""
+        if not self.length:
+            one = [
+                self.xp.zeros(v.shape[1:], dtype=v.dtype) if i in self.stacked else v
+                for i, v in enumerate(self.values)
+            ]
+            y = call(*one, **kwargs)
+            return self.xp.zeros((0, *y.shape), dtype=y.dtype)
         results = [
             call(
                 *(v[i, ...] if place in self.stacked else v for place, v in enumerate(self.values)),

@@ -9,8 +9,8 @@ down, and so on, until plain arrays are left and the library's own function runs
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from gdx.trees import refilled
@@ -59,6 +59,12 @@ class Rule(NamedTuple):
     joint: bool = False
 
 
+KEPT = (
+    "a traced array was used after the call that traced it: do not keep arrays from inside a "
+    "function that is differentiated; return them (has_aux=True)."
+)
+
+
 class Trace:
     """One run of an interpreter."""
 
@@ -67,6 +73,10 @@ class Trace:
     def __init__(self, level: int) -> None:
         self.level = level
         self.closed = False
+
+    def close(self) -> None:
+        """Let no array of this trace be used any more."""
+        self.closed = True
 
     def process(
         self,
@@ -94,10 +104,7 @@ class Trace:
         Last, whether some are still traced.
         """
         if self.closed:
-            raise TracingError(
-                "a traced array was used after the call that traced it: do not keep arrays from "
-                "inside a function that is differentiated; return them (has_aux=True)."
-            )
+            raise TracingError(KEPT)
         values, places, nested = [*args], [], False
         for place, argument in enumerate(args):
             if type(argument) is kind:
@@ -115,24 +122,23 @@ class Trace:
 
 CONSTANT = Trace(0)
 
-_level: ContextVar[int] = ContextVar("gdx level of traces", default=0)
+# A trace is above those that were opened before it, in whatever thread: only they can be inside.
+_levels = itertools.count(1)
 
 
 class opened:  # noqa: N801 - used as a function, in a with statement
-    """Open a trace above those that run here; nothing of it is left behind, whatever happens."""
+    """Open a trace above those that run; nothing of it is left behind, whatever happens."""
 
-    __slots__ = ("token", "trace")
+    __slots__ = ("trace",)
 
     def __init__(self, trace_type: type[Any]) -> None:
-        self.trace = trace_type(_level.get() + 1)
+        self.trace = trace_type(next(_levels))
 
     def __enter__(self) -> Any:
-        self.token = _level.set(self.trace.level)
         return self.trace
 
     def __exit__(self, *exception: object) -> None:
-        self.trace.closed = True
-        _level.reset(self.token)
+        self.trace.close()
 
 
 def dispatching(kind: type[Any], function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:

@@ -34,7 +34,9 @@ class custom_vjp:  # noqa: N801 - a decorator
     `defvjp` says how: ``f.defvjp(fwd, bwd)``, where ``fwd(*args)`` returns ``f(*args)`` and what
     is to be kept for ``bwd(kept, g)``, which returns a tuple with a cotangent for each argument:
     g times the derivative, of the argument's structure and shape; None is zero, and a function
-    without arguments is called only if its argument is differentiated. ``bwd`` may be
+    without arguments is called only if its argument is differentiated. Arguments are given by
+    position; with respect to arrays that the rule uses without being given them, nothing is
+    derived. ``bwd`` may be
     differentiated in turn. Forward mode (`jvp`, `hvp`, `hessian`) follows from it, too, as the
     transpose of ``bwd``.
 
@@ -67,11 +69,18 @@ class custom_vjp:  # noqa: N801 - a decorator
         self.f = f
         self.fwd: Callable[..., Any] | None = None
         self.bwd: Callable[..., Any] | None = None
+        self.linear = False
         functools.update_wrapper(self, f)
 
-    def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
-        """Say what is kept on the way forward, and what is made of it on the way back."""
-        self.fwd, self.bwd = fwd, bwd
+    def defvjp(
+        self, fwd: Callable[..., Any], bwd: Callable[..., Any], *, linear: bool = False
+    ) -> None:
+        """Say what is kept on the way forward, and what is made of it on the way back.
+
+        A `linear` rule multiplies g, as a derivative does, where one that clips does not; then
+        JAX's own forward mode (``jax.jvp``, ``jax.hessian``) takes it, too.
+        """
+        self.fwd, self.bwd, self.linear = fwd, bwd, linear
 
     def __call__(self, *args: Any) -> Any:
         """Return f(*args)."""
@@ -112,11 +121,11 @@ class custom_vjp:  # noqa: N801 - a decorator
                 for (place, position, _), mark in zip(followed, marks, strict=True)
             ],
         )
-        pull = _Pull(asked, kept)
+        pull = _Pull(asked, kept if kind.defers else map_leaves(kind.beside, kept))
         return _FOLLOWED[type(top)](top, kind, y, marks, pull)
 
     def _by(self, engine: Any, args: Sequence[Any]) -> Any:
-        return call_by(engine, self.__name__, self.f, *self._rule(), args)
+        return call_by(engine, self.__name__, self.f, *self._rule(), args, linear=self.linear)
 
     def _rule(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if self.fwd is None or self.bwd is None:
@@ -181,7 +190,6 @@ def _pushed_through(
     trace: Forward, kind: type[Traced], y: Tree, marks: Sequence[Any], pull: _Pull
 ) -> Tree:
     ys, pull.like_y = flattened(y)
-    pull.kept = map_leaves(kind.beside, pull.kept)
     tangents = pushed(kind, pull, ys)(marks)
     return pull.like_y(iter([trace.input(kind, *pair) for pair in zip(ys, tangents, strict=True)]))
 

@@ -63,6 +63,11 @@ class Flat:
         except ValueError as error:  # as NumPy says it, where an element is assigned
             if isinstance(error.__cause__, TracingError):
                 raise error.__cause__ from error
+            if "read-only" in str(error):
+                raise TracingError(
+                    "f changes a NumPy array after it was computed with, on which the derivative "
+                    "depends: make a new array, or one of xp.zeros (xp = gdx.array_namespace(x))."
+                ) from error
             raise
         aux = None
         if self.has_aux:
@@ -145,7 +150,13 @@ def beside(
 
 
 def _fitted(name: str, v: Any, x: Array, xp: Namespace) -> Array:
-    v = v if is_array(v) else xp.asarray(v, dtype=x.dtype, device=device_of(x))
+    if not is_array(v):
+        try:
+            v = xp.asarray(v, dtype=x.dtype, device=device_of(x))
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} must hold arrays like those of f; got {v!r}.") from error
+    elif type(v) is not type(x):
+        common_namespace(x, v)
     if v.shape != x.shape:
         raise ValueError(f"{name} must have the shape {tuple(x.shape)}; it has {tuple(v.shape)}.")
     if v.dtype == x.dtype:

@@ -13,6 +13,7 @@ from gdx.autodiff.core import CONSTANT, TracingError, dispatching, lifted
 from gdx.autodiff.rules import (
     COMPOSITE,
     CREATION,
+    FIXED_VIEWS,
     LISTS,
     NOT_DIFFERENTIABLE,
     QUESTIONS,
@@ -85,27 +86,34 @@ class Functions:
 def traced_type(xp: Namespace) -> type[Traced]:
     """Return the type of the traced arrays of a library; it knows their functions."""
     kind: Any = type("Traced", (Traced,), {"__slots__": (), "xp": xp})
-    kind.views, kind.defers = library(xp).views, library(xp).defers
+    known = library(xp)
+    kind.views, kind.defers = known.views, known.defers
+    kind.locks, kind.scalars = known.locks, known.scalars
     kind.functions = _functions(kind)
     kind.namespace = _namespace(kind)
     for method, name in {**BINARY, **COMPARISONS, **UNARY}.items():
         dispatched = dispatching(kind, getattr(operator, method), RULES[name])
         setattr(kind, method, dispatched)
         if method in BINARY:
-            setattr(kind, f"__r{method[2:]}", _reflected(dispatched))
+            setattr(kind, f"__r{method[2:]}", _reflected(dispatched, getattr(kind.functions, name)))
             setattr(kind, f"__i{method[2:]}", _in_place(dispatched))
     remember_namespace(kind, kind.namespace)
     return cast(type[Traced], kind)
 
 
-def _reflected(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    return lambda self, other: function(other, self)
+def _reflected(
+    function: Callable[[Any, Any], Any], named: Callable[[Any, Any], Any]
+) -> Callable[[Any, Any], Any]:
+    # Python's complex numbers make one of themselves of a NumPy scalar.
+    return lambda self, other: (named if type(other) is complex else function)(other, self)
 
 
 def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def assign(self: Traced, other: Any) -> Any:
         new = function(self, other)
-        if not library(self.xp).writable(settled(self)):
+        known = library(self.xp)
+        number = not self.shape and self.alias is None
+        if number or not known.writable(settled(self)):
             return new
         if new.shape != self.shape:
             raise ValueError(
@@ -121,6 +129,8 @@ def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
                     "write y = y + v."
                 )
             new = self.functions.as_dtype(new, self.dtype)
+        if getattr(settled(new), "strides", None) != getattr(settled(self), "strides", None):
+            new = self.functions.updated(self, ..., new)
         self.assign(new)
         return self
 
@@ -160,8 +170,9 @@ def _functions(kind: type[Traced]) -> Functions:
         _set(functions, name, dispatching(kind, function, rule))
     for name in LISTS:
         _set(functions, name, _of_list(getattr(functions, name)))
-    for name in VIEWS:
-        setattr(functions, name, _viewing(kind, getattr(functions, name), name))
+    for name in VIEWS | FIXED_VIEWS:
+        function = _found(functions, name)
+        _set(functions, name, _viewing(kind, function, name.rpartition(".")[2], name in VIEWS))
     for name, body in COMPOSITE.items():
         _set(functions, name, _composite(kind, functions, body, _found(xp, name)))
     for name, advice in NOT_DIFFERENTIABLE.items():
@@ -300,7 +311,9 @@ def _refusing(
     return call
 
 
-def _viewing(kind: type[Traced], function: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _viewing(
+    kind: type[Traced], function: Callable[..., Any], name: str, assignable: bool
+) -> Callable[..., Any]:
     """Return a function whose result may share memory with its argument, as it does there."""
     on_host, overlap = getattr(np, name), library(kind.xp).overlap
 
@@ -308,7 +321,9 @@ def _viewing(kind: type[Traced], function: Callable[..., Any], name: str) -> Cal
     def call(x: Any, *args: Any, **kwargs: Any) -> Any:
         y = function(x, *args, **kwargs)
         if type(x) is kind and overlap(settled(x), settled(y)):
-            y.follow(x, lambda z: (on_host if type(z) is np.ndarray else call)(z, *args, **kwargs))
+            own = on_host, call
+            step = lambda z: own[type(z) is not np.ndarray](z, *args, **kwargs)  # noqa: E731
+            y.follow(x, step, fixed=not assignable)
         return y
 
     return call

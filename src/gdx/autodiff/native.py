@@ -51,6 +51,8 @@ def call_by(
     fwd: Callable[..., tuple[Tree, Any]],
     bwd: Callable[[Any, Tree], Sequence[Tree]],
     args: Sequence[Tree],
+    *,
+    linear: bool,
 ) -> Tree:
     """Return f(*args), of which `engine` takes the derivative from the rule."""
     from gdx.backends.engines import Rule
@@ -67,6 +69,7 @@ def call_by(
             if is_array(leaf)
         ],
     )
+    dtypes = [array.dtype for array in given.arrays]
     result: list[Apart] = []
 
     def plain(*arrays: Array) -> list[Array]:
@@ -82,7 +85,11 @@ def call_by(
         arrays: Sequence[Array], static: tuple[Apart, Apart], gs: Sequence[Array | None]
     ) -> list[Array | None]:
         kept, y = static
-        return asked.of(kept(arrays), y(gs))
+        cotangents = asked.of(kept(arrays), y(gs))
+        return [
+            c if c is None or c.dtype == dtype else namespace_of(c).astype(c, dtype)
+            for c, dtype in zip(cotangents, dtypes, strict=True)
+        ]
 
-    ys = engine.custom(Rule(plain, forward, backward))(*given.taken())
+    ys = engine.custom(Rule(plain, forward, backward, linear))(*given.taken())
     return result[0](ys)

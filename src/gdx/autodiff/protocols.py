@@ -62,6 +62,8 @@ def of_ufunc(
                     break
             else:
                 return function(*inputs)
+    if kwargs and method == "__call__":
+        raise TracingError(f"{ufunc.__name__} cannot be differentiated with {min(kwargs)}=.")
     found = _ROWS.get((ufunc, method))
     if found is None:
         name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"

@@ -7,8 +7,13 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Any
 
-from gdx.autodiff.core import Rule, Trace, lifted
+import numpy as np
+
+from gdx.autodiff.core import Rule, Trace, lifted, names
 from gdx.trees import refilled
+
+# Their pulls remember no array.
+FORGETFUL = names("add concat stack subtract")
 
 
 class Node:
@@ -42,7 +47,7 @@ class Node:
             g = kind.functions.unbroadcast(g, self.shape)
         if g.dtype != self.dtype:
             g = kind.functions.as_dtype(g, self.dtype)
-        return g if other is None else other + g
+        return g if other is None else kind.beside(other) + g
 
 
 class JointNode(Node):
@@ -56,7 +61,8 @@ class JointNode(Node):
 
     def pulled(self, kind: type[Any], g: Any) -> Sequence[Any]:
         """Return a cotangent for each parent, or None."""
-        cotangents: Sequence[Any] = self.pull(g)
+        # Rules of users get arrays, where NumPy has made a number of one.
+        cotangents: Sequence[Any] = self.pull(np.asarray(g) if isinstance(g, np.generic) else g)
         return cotangents
 
 
@@ -87,11 +93,29 @@ class Outputs:
 class Reverse(Trace):
     """Remembers; a traced array is marked with its `Node`."""
 
-    __slots__ = ("last",)
+    __slots__ = ("last", "locked")
 
     def __init__(self, level: int) -> None:
         super().__init__(level)
         self.last = 0
+        self.locked: list[Any] = []
+
+    def close(self) -> None:
+        """Let no array of this trace be used any more, and what was kept be changed again."""
+        super().close()
+        locked, self.locked = self.locked, []
+        while locked:  # a view cannot be unlocked before its base
+            left = [x for x in locked if not _unlocked(x)]
+            locked = left if len(left) < len(locked) else []
+
+    def lock(self, kind: type[Any], args: Any) -> None:
+        """Keep plain arrays from being changed in f after they were used; pulls remember them."""
+        for x in args:
+            if type(x) is tuple:
+                self.lock(kind, x)
+            elif type(x) is np.ndarray and x.flags.writeable:
+                x.flags.writeable = False
+                self.locked.append(x)
 
     def input(self, kind: type[Any], x: Any) -> Any:
         """Return `x` as an array to which cotangents will be pulled back."""
@@ -110,8 +134,10 @@ class Reverse(Trace):
         """Call the function one level down, and remember how to pull back."""
         values, places, nested = self.values(kind, args)
         y = (call if nested else function)(*values, **kwargs)
+        if kind.locks and len(args) > len(places) and rule.name not in FORGETFUL:
+            self.lock(kind, args)
         told, told_values = y, values
-        if not kind.defers and self.level > 1:
+        if not kind.defers:
             told, told_values = kind.beside(y), [kind.beside(value) for value in values]
         parents, pulls = [], []
         for place in places:
@@ -141,6 +167,14 @@ class Reverse(Trace):
             node = Node(self.last, y, together, (partial(_at, place),))
             traced.append(kind(y, self, node))
         return refilled(type(ys), traced)
+
+
+def _unlocked(x: Any) -> bool:
+    try:
+        x.flags.writeable = True
+    except ValueError:
+        return False
+    return True
 
 
 def _at(place: int, g: Any) -> tuple[int, Any]:

@@ -16,12 +16,13 @@ from gdx.backends import device_of, to_numpy
 class Alias:
     """How a view follows from the array of which it is one, as far as that array changes."""
 
-    __slots__ = ("root", "steps", "version")
+    __slots__ = ("fixed", "root", "steps", "version")
 
-    def __init__(self, root: Traced, steps: tuple[Callable[[Any], Any], ...]) -> None:
+    def __init__(self, root: Traced, steps: tuple[Callable[[Any], Any], ...], fixed: bool) -> None:
         self.root = root
         self.steps = steps
         self.version = root.version
+        self.fixed = fixed  # it may be read, but not assigned to
 
 
 class Traced:
@@ -48,6 +49,8 @@ class Traced:
     xp: Any  # the library's own namespace
     functions: Any  # the dispatching functions: plain arrays in, plain arrays out
     views: bool  # whether x[1:] shares the memory of x
+    locks: bool  # whether its arrays can be made read-only for a while
+    scalars: bool  # whether an element of its arrays is a number of its own
     defers: bool  # whether its arrays leave operators to a traced array on the right
     namespace: Any  # the same for the user: whatever comes out is traced
 
@@ -65,6 +68,23 @@ class Traced:
     def beside(cls, x: Any) -> Any:
         """Return an array that may stand on the left of a traced one."""
         return x if cls.defers else lifted(cls, x)
+
+    def __copy__(self) -> Any:
+        return self.functions.asarray(self, copy=True)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.functions.asarray(self, copy=True)
+
+    def __round__(self, digits: int | None = None) -> Any:
+        if digits is not None:
+            raise TracingError("round(x, digits) cannot be differentiated: use round(x * 10) / 10.")
+        return self.functions.round(self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TracingError("a traced array cannot be pickled, or sent to another process.")
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return self.namespace
@@ -107,7 +127,7 @@ class Traced:
     def __getitem__(self, key: Any) -> Any:
         key = lowered_key(key)
         item: Traced = self.functions.getitem(self, key)
-        if self.views and not isinstance(settled(item), np.generic) and is_basic(key):
+        if self.views and is_basic(key) and (item.shape or not self.scalars):
             item.follow(self, lambda x: x[key])
         return item
 
@@ -116,22 +136,30 @@ class Traced:
             self.refresh()
         self.assign(self.functions.updated(self, lowered_key(key), value))
 
-    def follow(self, x: Traced, step: Callable[[Any], Any]) -> None:
+    def follow(self, x: Traced, step: Callable[[Any], Any], fixed: bool = False) -> None:
         """Be a view of another array: what is assigned to one of them, the other sees."""
         if x.alias is None:
-            self.alias = Alias(x, (step,))
+            self.alias = Alias(x, (step,), fixed)
         else:
-            self.alias = Alias(x.alias.root, (*x.alias.steps, step))
+            alias = x.alias
+            self.alias = Alias(alias.root, (*alias.steps, step), fixed or alias.fixed)
 
     def assign(self, new: Traced) -> None:
         """Take the value of another traced array; so do the views that share memory with it."""
         if self.alias is not None:
+            if self.alias.fixed:
+                raise TracingError(
+                    "this is a view of another array, by broadcasting, or of its diagonal, real "
+                    "or imaginary part: copy it first, by xp.asarray(y, copy=True), or assign to "
+                    "the other array."
+                )
             root = self.alias.root
             places = np.arange(root.size).reshape(root.shape)
             for step in self.alias.steps:
                 places = step(places)
             root.assign(self.functions.replaced(root, places, new))
-            self.alias.version = root.version
+            self.refresh()  # with the strides that it has in its root
+            return
         self.value, self.owner, self.mark = new.value, new.owner, new.mark
         self.version += 1
 
@@ -241,7 +269,10 @@ def is_basic(key: Any) -> bool:
     if type(key) in _BASIC:
         return True
     parts = key if type(key) is tuple else (key,)
-    return all(part is None or part is ... or type(part) in _BASIC for part in parts)
+    return all(
+        part is None or part is ... or type(part) in _BASIC or isinstance(part, np.integer)
+        for part in parts
+    )
 
 
-_BASIC = {int, slice, np.int8, np.int16, np.int32, np.int64, np.intp}
+_BASIC = {int, slice}

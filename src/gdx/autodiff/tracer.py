@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gdx.autodiff.batch import Batch
-from gdx.autodiff.core import CONSTANT, Trace, opened
+from gdx.autodiff.core import CONSTANT, KEPT, Trace, TracingError, opened
 from gdx.autodiff.forward import Forward
 from gdx.autodiff.lifting import traced_type
 from gdx.autodiff.reverse import Reverse, pull_back
@@ -39,13 +39,11 @@ def vjp(f: Flat, primals: Sequence[Any]) -> tuple[list[Any], Callable[..., list[
 
     def pullback(cotangents: Sequence[Any], last: bool = False) -> list[Any]:
         starts = [node for _, node in followed]
-        arriving = [cotangents[place] for place, _ in followed]
-        if trace.level > 1:
-            arriving = [kind.beside(g) for g in arriving]
+        arriving = [kind.beside(cotangents[place]) for place, _ in followed]
         if last:  # what was remembered is let go while it is used
             followed.clear()
         found = pull_back(kind, starts, arriving)
-        return _own(kind, [found.get(node) for node in nodes], primals)
+        return _own(kind, [found.get(node) for node in nodes], primals, cotangents)
 
     return outputs, pullback, extra, depends
 
@@ -65,7 +63,12 @@ def jvp(
             for y, output in zip(ys, outputs, strict=True)
         ]
         extra = _left_by_all(extra, trace)
-    return outputs, [_lowered(t) for t in moved], extra
+    return outputs, [_apart(kind, _lowered(t), tangents) for t in moved], extra
+
+
+def _apart(kind: type[Traced], x: Any, given: Sequence[Any]) -> Any:
+    """Return an array that is none of those that the user gave."""
+    return library(kind.xp).copied(x) if any(x is other for other in given) else x
 
 
 def _prepared(primals: Sequence[Any]) -> tuple[type[Traced], list[Any]]:
@@ -83,6 +86,8 @@ def _left(y: Any, trace: Trace) -> Any:
     if not isinstance(y, Traced):
         return y
     y.refresh()
+    if y.owner.closed:
+        raise TracingError(KEPT)
     return y.value if y.owner is trace or y.owner is CONSTANT else y
 
 
@@ -95,7 +100,9 @@ def _left_by_all(extra: Any, trace: Trace) -> Any:
     return _left(extra, trace)
 
 
-def _own(kind: type[Traced], cotangents: list[Any], primals: Sequence[Any]) -> list[Any]:
+def _own(
+    kind: type[Traced], cotangents: list[Any], primals: Sequence[Any], given: Sequence[Any]
+) -> list[Any]:
     """Return cotangents as arrays with memory of their own; zeros where there is none."""
     known = library(kind.xp)
     result: list[Any] = []
@@ -104,7 +111,7 @@ def _own(kind: type[Traced], cotangents: list[Any], primals: Sequence[Any]) -> l
         if type(g) is not kind:
             if type(g) is not type(x) and type(x) is not kind:
                 g = kind.xp.asarray(g)  # noqa: PLW2901 - NumPy's scalars
-            if not known.owner(g) or any(g is other for other in result):
+            if not known.owner(g) or any(g is other for other in (*result, *given)):
                 g = known.copied(g)  # noqa: PLW2901
         result.append(g)
     return result

@@ -9,8 +9,10 @@ from typing import Any
 
 from gdx.autodiff.engines import engine_for
 from gdx.autodiff.flat import Flat, beside
-from gdx.backends import Array, Namespace, device_of, is_complex, library, namespace_of
+from gdx.autodiff.traced import Traced
+from gdx.backends import Array, Namespace, device_of, is_array, is_complex, library, namespace_of
 from gdx.caller import warn
+from gdx.options import integer
 from gdx.trees import Tree
 
 
@@ -83,7 +85,7 @@ def gradient_of(
     ones = library(flat.plain).quick.get("ones", flat.plain.ones)
     one = ones(y.shape, dtype=y.dtype, device=device_of(flat.inputs[0]))
     gradient = flat.like_inputs(pullback([one], last=True))
-    return y, gradient[0] if isinstance(argnums, int) else gradient, aux, depends
+    return y, gradient[0] if not isinstance(argnums, list | tuple) else gradient, aux, depends
 
 
 def _scalar(outputs: list[Array], flat: Flat) -> Array:
@@ -111,13 +113,17 @@ def _of_chosen(
     """Return `f` as a function of the chosen arguments alone, and those."""
     if argnums == 0 and len(args) == 1 and not kwargs:
         return f, [args[0]]
-    places: list[int] = [argnums] if isinstance(argnums, int) else [*argnums]
+    numbers: Sequence[Any] = argnums if isinstance(argnums, list | tuple) else [argnums]
+    places = [integer("argnums", number) for number in numbers]
     for place in places:
         if not -len(args) <= place < len(args):
             raise ValueError(
-                f"argnums is {argnums}, but f was called with {len(args)} positional arguments."
+                f"argnums is {argnums}, but f was called with {len(args)} positional arguments; "
+                "what is given by keyword is not differentiated."
             )
     places = [place % len(args) for place in places]
+    if len(set(places)) < len(places):
+        raise ValueError(f"argnums names an argument twice: {argnums}.")
 
     def of_chosen(*chosen: Any) -> Any:
         new = [*args]
@@ -270,7 +276,10 @@ def vjp(
     (array([ 2., 40.]),)
     """
     flat = Flat(f, primals, has_aux=has_aux)
-    outputs, pullback, aux, _ = engine_for(flat, engine).vjp(flat, flat.inputs)
+    # The pullback remembers arrays, which the user may go on to change.
+    inputs = [_copied(x) for x in flat.inputs]
+    outputs, pullback, aux, _ = engine_for(flat, engine).vjp(flat, inputs)
+    outputs = [_copied(y) for y in outputs]
     like = flat.like_output
 
     def pull(cotangent: Tree) -> tuple[Tree, ...]:
@@ -278,6 +287,14 @@ def vjp(
 
     y = like(outputs)
     return (y, pull, aux) if has_aux else (y, pull)
+
+
+def _copied(x: Array) -> Array:
+    if isinstance(x, Traced) or not is_array(x):
+        return x
+    known = library(namespace_of(x))
+    # The libraries that have an engine see by themselves that an array has been changed.
+    return known.copied(x) if known.engine is None and known.writable(x) else x
 
 
 def jvp(
@@ -396,7 +413,9 @@ def jacobian(
         flat = Flat(function, chosen)
         rows = _rows(flat, engine_for(flat, engine))
         items = [flat.like_inputs(row) for row in rows]
-        return flat.like_output([row[0] if isinstance(argnums, int) else row for row in items])
+        return flat.like_output(
+            [row if isinstance(argnums, list | tuple) else row[0] for row in items]
+        )
 
     return of_jacobian
 
@@ -441,9 +460,7 @@ def forward_rows(flat: Flat, engine: Any) -> list[list[Array]]:
     columns = []
     for place, x in enumerate(flat.inputs):
         moved = engine.vmap(_one_of(flat.inputs, place, push, flat))([_basis(x, flat)])
-        columns.append(
-            [_reshaped(namespace_of(t).moveaxis(t, 0, -1), (*t.shape[1:], *x.shape)) for t in moved]
-        )
+        columns.append([_reshaped(_first_last(t), (*t.shape[1:], *x.shape)) for t in moved])
     return [list(row) for row in zip(*columns, strict=True)]
 
 
@@ -467,6 +484,11 @@ def _basis(x: Array, flat: Flat) -> Array:
     n = math.prod(x.shape)
     unit = flat.plain.eye(n, dtype=x.dtype, device=device_of(flat.inputs[0]))
     return flat.plain.reshape(unit, (n, *x.shape))
+
+
+def _first_last(x: Array) -> Array:
+    # moveaxis has no rule in torch.func.vmap.
+    return namespace_of(x).permute_dims(x, (*range(1, len(x.shape)), 0))
 
 
 def _reshaped(x: Array, shape: tuple[int, ...]) -> Array:
@@ -532,7 +554,7 @@ def hessian(
 
         flat = Flat(gradient, chosen)
         rows = forward_rows(flat, engine_for(flat, engine))
-        single = isinstance(argnums, int)
+        single = not isinstance(argnums, list | tuple)
         of_inputs = [flat.like_inputs(row) for row in rows]
         result = flat.like_output([row[0] if single else row for row in of_inputs])
         return result[0] if single else result

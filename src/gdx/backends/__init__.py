@@ -20,6 +20,7 @@ from gdx.backends.arrays import (
     overlaps,
     plain_namespace,
     ran_out_of_memory,
+    read_only,
     remember_namespace,
     to_numpy,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "overlaps",
     "plain_namespace",
     "ran_out_of_memory",
+    "read_only",
     "remember_namespace",
     "start",
     "to_numpy",

@@ -212,7 +212,6 @@ def as_like(
             common_namespace(x, array)
         if array.dtype != x.dtype and not is_real(xp, array.dtype):
             raise TypeError(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
-        array = library(namespace_of(array)).detached(array)
         return array if dtype is None else cast(array, dtype, xp)
     host = np.asarray(obj)
     if host.dtype.kind not in "biuf":
@@ -220,6 +219,23 @@ def as_like(
     if dtype is None and host.dtype.kind == "f":
         dtype = x.dtype
     return xp.asarray(host, dtype=dtype, device=device_of(x))
+
+
+class read_only:  # noqa: N801 - used as a function, in a with statement
+    """Keep those of some objects that are NumPy arrays from being changed."""
+
+    __slots__ = ("arrays",)
+
+    def __init__(self, *objects: object) -> None:
+        self.arrays = [x for x in objects if type(x) is np.ndarray and x.flags.writeable]
+
+    def __enter__(self) -> None:
+        for x in self.arrays:
+            x.flags.writeable = False
+
+    def __exit__(self, *exception: object) -> None:
+        for x in reversed(self.arrays):
+            x.flags.writeable = True
 
 
 def overlaps(x: Array, others: Iterable[Array]) -> bool:

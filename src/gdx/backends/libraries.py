@@ -317,6 +317,8 @@ class Library:
     # Its own automatic differentiation:
     engine: Callable[[], Any] | None = None
     views: bool = True  # x[1:] shares the memory of x
+    locks: bool = False  # x.flags.writeable keeps x from being changed
+    scalars: bool = True  # x[0] of a vector is a copy, no view without axes
     defers: bool = False  # its operators let a foreign array on the right take over
     # Functions of the standard by shorter ways than those of its namespace:
     quick: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
@@ -350,6 +352,7 @@ LIBRARIES = {
             numpy_dtypes=True,
             forks=True,
             defers=True,
+            locks=True,
         ),
         Library(
             "cupy",
@@ -367,6 +370,7 @@ LIBRARIES = {
             to_numpy=lambda x: x.get(),
             numpy_dtypes=True,
             defers=True,
+            scalars=False,
         ),
         Library(
             "torch",
@@ -387,6 +391,7 @@ LIBRARIES = {
             engine=lambda: importlib.import_module("gdx.backends.engines").torch_engine(),
             out_of_memory="out of memory|can't allocate memory",
             defers=True,
+            scalars=False,
         ),
         Library(
             "jax",

@@ -63,7 +63,7 @@ def _sigmoid(x: Array) -> Array:
     return in_blocks(of, x, xp)
 
 
-_sigmoid.defvjp(lambda x: (_sigmoid(x),) * 2, lambda y, g: (g * (y * (1 - y)),))
+_sigmoid.defvjp(lambda x: (_sigmoid(x),) * 2, lambda y, g: (g * (y * (1 - y)),), linear=True)
 
 
 def relu(x: Array) -> Array:
@@ -101,7 +101,7 @@ def _relu_pull(positive: Array, g: Array) -> tuple[Array]:
     return (xp.where(positive, g, xp.zeros_like(g)),)
 
 
-_relu.defvjp(lambda x: (_relu(x), x > 0), _relu_pull)
+_relu.defvjp(lambda x: (_relu(x), x > 0), _relu_pull, linear=True)
 
 
 def softmax(x: Array, axis: int = -1) -> Array:
@@ -213,7 +213,7 @@ def _softmax_pull(kept: tuple[Array, int], g: Array) -> tuple[Array, None]:
     return y * (g - namespace_among(g, y).sum(g * y, axis=axis, keepdims=True)), None
 
 
-_softmax.defvjp(_softmax_kept, _softmax_pull)
+_softmax.defvjp(_softmax_kept, _softmax_pull, linear=True)
 
 
 @custom_vjp
@@ -242,7 +242,7 @@ def _log_softmax_pull(kept: tuple[Array, int], g: Array) -> tuple[Array, None]:
     return g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True), None
 
 
-log_softmax_along.defvjp(_log_softmax_kept, _log_softmax_pull)
+log_softmax_along.defvjp(_log_softmax_kept, _log_softmax_pull, linear=True)
 
 
 def _shifted(x: Array, axis: int, xp: Namespace) -> tuple[Array, Array]:

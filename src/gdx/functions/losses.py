@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from gdx.autodiff.custom import custom_vjp
+from gdx.autodiff.custom import custom_vjp, stop_gradient
 from gdx.backends import (
     FEW_BYTES,
     Array,
@@ -91,16 +91,17 @@ def _surprise_kept(y: Array, target: Array, eps: float) -> tuple[Array, Any]:
     xp = namespace_among(y, target)
     wide = widened(xp.where(target != 0, y, xp.ones_like(y)), xp)  # eps is not 1e-7 in 16 bits
     loss = cast(_expected(target, xp.log(wide + eps), xp), y.dtype, xp)
-    return loss, (wide + eps, target)
+    return loss, (wide + eps, target, y, eps)
 
 
 def _surprise_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], Array], None]:
-    y, target = kept
-    share = -g / math.prod(y.shape[:-1])
-    return share * (target / y), lambda: share * namespace_among(y, g).log(y), None
+    chosen, target, y, eps = kept
+    xp = namespace_among(g, y, target)
+    share = -widened(g, xp) / math.prod(y.shape[:-1])
+    return share * (target / chosen), lambda: share * xp.log(widened(y, xp) + eps), None
 
 
-_surprise.defvjp(_surprise_kept, _surprise_pull)
+_surprise.defvjp(_surprise_kept, _surprise_pull, linear=True)
 
 
 def softmax_cross_entropy(logits: Array, t: Array) -> Array:
@@ -144,27 +145,31 @@ def _surprise_of_logits(logits: Array, target: Array, sums_to_one: bool) -> Arra
 def _surprise_of_logits_kept(logits: Array, target: Array, sums_to_one: bool) -> tuple[Array, Any]:
     xp = namespace_among(logits, target)
     wide = widened(logits, xp)
-    shifted = wide - xp.max(wide, axis=-1, keepdims=True)
+    shifted = wide - stop_gradient(xp.max(wide, axis=-1, keepdims=True))
     power = xp.exp(shifted)
-    below = xp.astype(shifted < 0, wide.dtype)
+    small = power * xp.astype(shifted < 0, wide.dtype)  # the others are 1
     # A product with ones is a sum, and along a short axis several times as quick.
     ones = xp.ones((shifted.shape[-1], 1), dtype=wide.dtype, device=device_of(wide))
-    more = (power * below) @ ones + (ones.shape[0] - 1 - below @ ones)  # than the largest power, 1
+    more = small @ ones + ((power - small) @ ones - 1)  # than one of them
     log_sum = xp.log1p(more)  # so that a probable class has a surprise with all its digits
     chosen = xp.where(target != 0, shifted, xp.zeros_like(shifted))
-    whole = 1 if sums_to_one else xp.sum(target, axis=-1, keepdims=True)
-    total = xp.sum(whole * log_sum) - xp.sum(target * chosen)
+    if sums_to_one:
+        whole, weighted = 1, log_sum
+    else:
+        whole = xp.sum(target, axis=-1, keepdims=True)
+        weighted = xp.where(whole != 0, whole * log_sum, xp.zeros_like(log_sum))
+    total = xp.sum(weighted) - xp.sum(target * chosen)
     loss = cast(total / math.prod(shifted.shape[:-1]), logits.dtype, xp)
     return loss, (shifted, log_sum, power / (1 + more), target, whole)
 
 
 def _surprise_of_logits_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], Array], None]:
     shifted, log_sum, y, target, whole = kept
-    share = g / math.prod(y.shape[:-1])
+    share = widened(g, namespace_among(g, y)) / math.prod(y.shape[:-1])
     return share * (y * whole - target), lambda: share * (log_sum - shifted), None
 
 
-_surprise_of_logits.defvjp(_surprise_of_logits_kept, _surprise_of_logits_pull)
+_surprise_of_logits.defvjp(_surprise_of_logits_kept, _surprise_of_logits_pull, linear=True)
 
 
 def mean_squared_error(y: Array, t: Array) -> Array:
@@ -215,11 +220,12 @@ def _mean_square_kept(y: Array, t: Array) -> tuple[Array, Array]:
 
 
 def _mean_square_pull(difference: Array, g: Array) -> tuple[Array, Array]:
+    g = widened(g, namespace_among(g, difference))
     pulled = difference * (g * (2 / math.prod(difference.shape)))
     return pulled, -pulled
 
 
-_mean_square.defvjp(_mean_square_kept, _mean_square_pull)
+_mean_square.defvjp(_mean_square_kept, _mean_square_pull, linear=True)
 
 
 def _expected(target: Array, log_y: Array, xp: Namespace) -> Array:
@@ -256,13 +262,13 @@ def _surprise_of_softmax_kept(scores: Array, target: Array) -> tuple[Array, Any]
 def _surprise_of_softmax_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], Array]]:
     y, target = kept
     xp = namespace_among(y, target, g)
-    share = g / math.prod(y.shape[:-1])
+    share = widened(g, xp) / math.prod(y.shape[:-1])
     weight = target * y / (y + _EPS)
     pulled = y * xp.sum(weight, axis=-1, keepdims=True) - weight
     return share * pulled, lambda: -share * xp.log(y + _EPS)
 
 
-_surprise_of_softmax.defvjp(_surprise_of_softmax_kept, _surprise_of_softmax_pull)
+_surprise_of_softmax.defvjp(_surprise_of_softmax_kept, _surprise_of_softmax_pull, linear=True)
 
 
 def _over_classes(

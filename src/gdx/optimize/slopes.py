@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from gdx.autodiff.core import TracingError
-from gdx.autodiff.transforms import gradient_of
+from gdx.autodiff.transforms import IGNORED, gradient_of
 from gdx.backends import Array, device_of, library, namespace_of, to_numpy
+from gdx.caller import warn
 from gdx.numerical.differences import Differences
 from gdx.numerical.given import as_gradient
 from gdx.numerical.gradient import gradient_at
@@ -74,7 +75,7 @@ class Given:
 
 def slope(
     f: Function, x: Tree, grad: Callable[[Tree], Tree] | str | None
-) -> Exact | Numerical | Given:
+) -> Exact | ExactWhereTraced | Numerical | Given:
     """Return what gives the gradient of `f`, with its `name`, and `nfev`, the evaluations of f.
 
     By default it is exact, if `f` can be traced at `x`, and what it returns depends on `x`. PyTorch
@@ -86,7 +87,10 @@ def slope(
     if grad == "numerical":
         return Numerical(f, x)
     if grad == "exact":
-        return Exact(f, x)
+        exact = Exact(f, x)
+        if not exact.depends:
+            warn(IGNORED, RuntimeWarning)
+        return exact
     if grad is not None:
         raise ValueError(f"grad must be 'exact', 'numerical', a function or None; got {grad!r}.")
     try:
@@ -99,7 +103,32 @@ def slope(
         exact.nfev += 2
         if not _agrees(exact, f, x):
             return Numerical(f, x, tried=3)
-    return exact
+    return ExactWhereTraced(exact)
+
+
+class ExactWhereTraced:
+    """Exact, as long as f can be traced; numerical from the first point on where it cannot."""
+
+    def __init__(self, exact: Exact) -> None:
+        self.inner: Exact | Numerical = exact
+
+    @property
+    def name(self) -> str:
+        """How the gradient is had now."""
+        return self.inner.name
+
+    @property
+    def nfev(self) -> int:
+        """Evaluations of f so far."""
+        return self.inner.nfev
+
+    def __call__(self, x: Tree) -> Tree:
+        """Return the gradient at a point."""
+        try:
+            return self.inner(x)
+        except TracingError:
+            self.inner = Numerical(self.inner.f, x, tried=self.inner.nfev)
+            return self.inner(x)
 
 
 def _agrees(exact: Exact, f: Function, x: Tree) -> bool:

@@ -135,7 +135,7 @@ def truths(xp: Namespace, x: Any, like: Array = None) -> Array:
 
 def conj(xp: Namespace, x: Array) -> Array:
     """Return the conjugate of an array that may be real."""
-    return xp.conj(x) if has_imaginary(xp, x) else x
+    return xp.conj(x) if has_imaginary(xp, x) else xp.positive(x)  # a new array
 
 
 def real(xp: Namespace, val: Array) -> Array:

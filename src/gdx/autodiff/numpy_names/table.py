@@ -105,7 +105,7 @@ def _known(given: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """Return what is known here; the rest must be without effect."""
     if given.get("out") is not None:
         raise NotTranslated("out= assigns to an array; use the array that is returned")
-    if given.get("order") not in (None, "C", "K", "A"):
+    if given.get("order") not in (None, "C"):
         raise NotTranslated(f"order={given['order']!r}: only the order C is known here")
     told = {name for name, value in given.items() if value is not None}
     unknown = told - known - _IGNORED - _NEEDS_A_LOOK

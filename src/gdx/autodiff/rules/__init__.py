@@ -79,7 +79,7 @@ COMPOSITE = {**_rows("COMPOSITE"), **making.COMPOSITE}
 
 LISTS = frozenset(shapes.LISTS)
 
-VIEWS = shapes.VIEWS
+VIEWS, FIXED_VIEWS = shapes.VIEWS, shapes.FIXED_VIEWS
 
 # What works on each element by itself, with or without a derivative.
 ELEMENTWISE = frozenset(

@@ -8,6 +8,7 @@ the real part of what belongs to a real argument.
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import Any
 
@@ -57,6 +58,10 @@ def _pow_base(xp: Any, y: Array, a: Array, b: Any) -> Any:
 
 
 def _pow_exponent(xp: Any, y: Array, a: Any, b: Array) -> Any:
+    if is_complex(xp, y.dtype):
+        number = isinstance(a, int | float | complex)
+        log = cmath.log(a) if number else xp.log(xp.as_dtype(a, y.dtype))
+        return lambda g: g * (y * log)
     if isinstance(a, int | float):
         return lambda g: g * (y * math.log(a)) if a > 0 else g * xp.where(b == 0, -math.inf, 0 * y)
     zero = a == 0

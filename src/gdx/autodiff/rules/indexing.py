@@ -50,7 +50,8 @@ def replaced(xp: Any, x: Array, places: Any, new: Array) -> Array:
     sources = np.arange(count)
     sources[places.ravel()] = count + np.arange(places.size)
     both = xp.concat([xp.reshape(x, (-1,)), xp.reshape(new, (-1,))])
-    return xp.reshape(xp.take(both, xp.asarray(sources, device=device_of(x)), axis=0), x.shape)
+    flat = xp.take(both, xp.asarray(sources, device=device_of(x)), axis=0)
+    return xp.updated(x, ..., xp.reshape(flat, x.shape))  # in the layout of x
 
 
 def _getitem(xp: Any, y: Array, x: Array, key: Any) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from gdx.backends import is_complex
+
 Array = Any
 Axis = int | tuple[int, ...] | None
 
@@ -43,7 +45,8 @@ def _var(
     xp: Any, x: Array, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False
 ) -> Array:
     away = x - xp.mean(x, axis=axis, keepdims=True)
-    total = xp.sum(away * away, axis=axis, keepdims=keepdims)
+    squares = xp.real(away * xp.conj(away)) if is_complex(xp, x.dtype) else away * away
+    total = xp.sum(squares, axis=axis, keepdims=keepdims)
     return total / (_reduced(x.shape, axis) - correction)
 
 
@@ -61,6 +64,7 @@ def _std(
     count = _reduced(x.shape, axis) - correction
     size = xp.reshape(xp.where(y == 0, xp.ones_like(y), y), kept)
     away = x - xp.mean(x, axis=axis, keepdims=True)
+    away = xp.conj(away) if is_complex(xp, x.dtype) else away
     return lambda g: xp.reshape(g, kept) * (away / (size * count))
 
 

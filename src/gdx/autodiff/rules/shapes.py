@@ -158,4 +158,5 @@ COMPOSITE = {
 }
 
 # What may share the memory of its argument.
+FIXED_VIEWS = names("broadcast_to imag linalg.diagonal real")
 VIEWS = names("expand_dims flip matrix_transpose moveaxis permute_dims reshape squeeze")

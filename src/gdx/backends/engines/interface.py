@@ -44,11 +44,14 @@ class Rule(NamedTuple):
     bwd : callable
         ``bwd(kept, static, cotangents)`` returns a cotangent for each array, None for zero and for
         integers. It gets None for outputs that are integers.
+    linear : bool
+        ``bwd`` is linear in the cotangents.
     """
 
     f: Callable[..., Sequence[Array]]
     fwd: Callable[..., tuple[Sequence[Array], Sequence[Array], Any]]
     bwd: Callable[[Sequence[Array], Any, list[Array | None]], Sequence[Array | None]]
+    linear: bool = False
 
 
 class Engine(Protocol):

@@ -63,7 +63,8 @@ class Jax(Imported):
         reverse, forward = self.by_vjp(rule), self.by_jvp(rule)
 
         def custom(*arrays: Array) -> list[Array]:
-            outputs: list[Array] = (forward if any(forward_modes.get()[-1:]) else reverse)(*arrays)
+            pushes = rule.linear or any(forward_modes.get()[-1:])
+            outputs: list[Array] = (forward if pushes else reverse)(*arrays)
             return outputs
 
         return custom
