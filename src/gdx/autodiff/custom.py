@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from gdx.autodiff.answers import Asked
 from gdx.autodiff.core import CONSTANT, Trace, TracingError, lifted
 from gdx.autodiff.forward import Forward, pushed
@@ -84,6 +86,8 @@ class custom_vjp:  # noqa: N801 - a decorator
 
     def __call__(self, *args: Any) -> Any:
         """Return f(*args)."""
+        if _PLAIN.issuperset(map(type, args)):
+            return self.f(*args)
         traced: list[tuple[int, int, Traced]] = []
         for place, argument in enumerate(args):
             if isinstance(argument, Traced):
@@ -134,6 +138,8 @@ class custom_vjp:  # noqa: N801 - a decorator
 
 
 _CONTAINERS = (dict, list, tuple)
+# Of these, nobody asks for a derivative: numbers, options, and arrays without an engine.
+_PLAIN: set[type] = {int, float, bool, str, type(None), np.ndarray}
 
 
 def _inside(place: int, argument: Any) -> list[tuple[int, int, Traced]]:
@@ -218,10 +224,12 @@ def stop_gradient(x: Tree) -> Tree:
     >>> print(gdx.grad(lambda x: x * gdx.stop_gradient(x))(3.0))
     3.0
     """
-    return map_leaves(_stopped, x)
+    return map_leaves(_stopped, x) if isinstance(x, _CONTAINERS) else _stopped(x)
 
 
 def _stopped(x: Any) -> Any:
+    if type(x) in _PLAIN:
+        return x
     if isinstance(x, Traced):
         return x.functions.stopped(x)
     engine = engine_that_follows([x])

@@ -20,7 +20,7 @@ from gdx.backends import (
     namespace_of,
     plain_namespace,
 )
-from gdx.trees import StructureError, Tree, flattened, map_leaves
+from gdx.trees import StructureError, Tree, flattened, is_tree, map_leaves
 
 
 class Flat:
@@ -40,7 +40,7 @@ class Flat:
         self.f = f
         self.has_aux = has_aux
         self.leaving: tuple[type[Exception], ...] = ()  # what the engine raises where f does so
-        self.single = len(trees) == 1 and is_array(trees[0])
+        self.single = len(trees) == 1 and not is_tree(trees[0]) and is_array(trees[0])
         if self.single:
             self.inputs: list[Array] = [_differentiable(trees[0])]
             self.xp: Namespace = namespace_of(trees[0])

@@ -114,7 +114,7 @@ def _of_chosen(
     if argnums == 0 and len(args) == 1 and not kwargs:
         return f, [args[0]]
     numbers: Sequence[Any] = argnums if isinstance(argnums, list | tuple) else [argnums]
-    places = [integer("argnums", number) for number in numbers]
+    places = [n if type(n) is int else integer("argnums", n) for n in numbers]
     for place in places:
         if not -len(args) <= place < len(args):
             raise ValueError(

@@ -22,6 +22,9 @@ from gdx.backends.libraries import (
 
 _NUMBERS = (bool, int, float, complex, np.generic)
 
+# Of these, there is one library and one device.
+_HOST_ARRAYS = frozenset((np.ndarray,))
+
 # Remembered for the libraries in the table, whose array types have one namespace each.
 _NAMESPACE_OF_TYPE: dict[type, Namespace] = {}
 
@@ -61,6 +64,8 @@ def _looked_up(x: Array) -> Namespace:
 
 def common_namespace(*objects: object) -> Namespace | None:
     """Return the one namespace of the arrays among `objects`; None if all of them are numbers."""
+    if objects and _HOST_ARRAYS.issuperset(map(type, objects)):
+        return namespace_of(objects[0])
     arrays: list[Array] = [x for x in objects if not isinstance(x, _NUMBERS)]
     if not arrays:
         return None
@@ -98,12 +103,12 @@ def plain_namespace(xp: Namespace) -> Namespace:
     return getattr(xp, "over", xp)
 
 
-def namespace_among(*arrays: Array) -> Namespace:
+def namespace_among(first: Array, *others: Array) -> Namespace:
     """Return the namespace of arrays of one library, of which some may be traced."""
-    for x in arrays:
-        xp = namespace_of(x)
-        if hasattr(xp, "over"):
-            return xp
+    xp = namespace_of(first)
+    for x in others:
+        if type(x) is not type(first) and hasattr(namespace_of(x), "over"):
+            return namespace_of(x)
     return xp
 
 

@@ -152,7 +152,7 @@ def _surprise_of_logits_kept(logits: Array, target: Array, sums_to_one: bool) ->
     ones = xp.ones((shifted.shape[-1], 1), dtype=wide.dtype, device=device_of(wide))
     more = small @ ones + ((power - small) @ ones - 1)  # than one of them
     log_sum = xp.log1p(more)  # so that a probable class has a surprise with all its digits
-    chosen = xp.where(target != 0, shifted, xp.zeros_like(shifted))
+    chosen = xp.where(target != 0, shifted, 0.0)
     if sums_to_one:
         whole, weighted = 1, log_sum
     else:
