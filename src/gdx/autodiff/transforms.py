@@ -177,7 +177,8 @@ def grad(
         If there is no such argument.
     TracingError
         If `f` takes a number out of the arrays that it computes with (``float(x)``,
-        ``numpy.asarray(x)``), or uses what has no derivative: it cannot be followed there.
+        ``numpy.asarray(x)``), or uses what has no derivative: it cannot be followed there. See the
+        notes for PyTorch and JAX.
 
     Warns
     -----
@@ -192,12 +193,17 @@ def grad(
 
     Notes
     -----
+    What follows is said of the tracer; PyTorch and JAX have rules of their own, by which
+    ``float(x)`` is a constant, and arrays that `f` was handed cannot be assigned to.
+
     ``y[i] = v`` and ``y += v`` are followed, in arrays that `f` was handed or has made by ``xp``;
-    the arguments that the caller gave are not changed. Comparisons, ``argmax``, ``floor`` and the
-    like are constants; where a derivative has a jump, it is that of one side, and evenly shared by
-    equal elements of ``max``, ``min`` and ``maximum``. Where nothing depends on an infinite
-    derivative, as on the branch of ``where`` that is not taken, it counts as zero. Derivatives of
-    derivatives are taken by calling `grad` on its own result.
+    the arguments that the caller gave are not changed. A NumPy array that `f` has computed with
+    is read-only until it returns, as the derivative may depend on it (another view of the same
+    memory is not); an array of another library, `f` must not change. Comparisons, ``argmax``,
+    ``floor`` and the like are constants; where a derivative has a jump, it is that of one side,
+    and evenly shared by equal elements of ``max``, ``min`` and ``maximum``. Where nothing depends
+    on an infinite derivative, as on the branch of ``where`` that is not taken, it counts as zero.
+    Derivatives of derivatives are taken by calling `grad` on its own result.
 
     References
     ----------
