@@ -203,12 +203,18 @@ def cast(x: Array, dtype: DType, xp: Namespace) -> Array:
 
 
 def as_like(
-    obj: object, x: Array, xp: Namespace, name: str, *, dtype: DType | None = None
+    obj: object,
+    x: Array,
+    xp: Namespace,
+    name: str,
+    *,
+    dtype: DType | None = None,
+    attached: bool = False,
 ) -> Array:
     """Return `obj` as an array beside `x`: numbers and lists move to its device and precision.
 
     An array of another library or on another device is an error, as everywhere. `name` is what an
-    error calls the argument.
+    error calls the argument. `attached` to the library's autograd it stays only if asked for.
     """
     if is_array(obj):
         array: Array = obj
@@ -217,6 +223,7 @@ def as_like(
             common_namespace(x, array)
         if array.dtype != x.dtype and not is_real(xp, array.dtype):
             raise TypeError(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
+        array = array if attached else library(namespace_of(array)).detached(array)
         return array if dtype is None else cast(array, dtype, xp)
     host = np.asarray(obj)
     if host.dtype.kind not in "biuf":

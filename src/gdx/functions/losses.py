@@ -198,7 +198,7 @@ def mean_squared_error(y: Array, t: Array) -> Array:
     2.0
     """
     y, xp = floating(y, "y")
-    t = as_like(t, y, xp, "t", dtype=y.dtype)
+    t = as_like(t, y, xp, "t", dtype=y.dtype, attached=True)
     if t.shape != y.shape:
         raise ValueError(
             f"y and t must have one shape; they have {tuple(y.shape)} and {tuple(t.shape)}."
@@ -294,7 +294,7 @@ def checked_target(t: object, y: Array, name: str, xp: Namespace) -> Array:
     """Return `t` beside `y`: probabilities, of its shape; or labels, of its shape but the last."""
     if y.ndim == 0 or 0 in y.shape:
         raise ValueError(f"{name} holds no sample: its shape is {tuple(y.shape)}.")
-    target = as_like(t, y, plain_namespace(xp), "t")
+    target = as_like(t, y, plain_namespace(xp), "t", attached=True)
     xp = namespace_of(target)  # where y is traced, t need not be
     if target.shape == y.shape:
         _check_probabilities(target, "t", xp)
