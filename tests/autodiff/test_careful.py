@@ -203,3 +203,32 @@ def test_derivatives_of_the_cross_entropy():
     labels = np.zeros(70_000, int)
     slope = gdx.grad(lambda z: gdx.softmax_cross_entropy(z, labels) * 1024)(many)[0, 0]
     assert slope == pytest.approx(-1024 / 140_000, rel=1e-2)
+
+
+def test_the_sign_of_complex_numbers():
+    z, w = np.asarray([1 + 2j, -0.5 + 0.3j]), np.asarray([0.3 - 1j, 2 + 0.5j])
+
+    def f(z):
+        return (np.sign(z) * w).sum().real
+
+    np.testing.assert_allclose(gdx.grad(f)(z), gdx.numerical_gradient(f, z), rtol=1e-8)
+    v = np.asarray([0.2j, 1.0])
+    quotient = (np.sign(z + 1e-6 * v) - np.sign(z - 1e-6 * v)) / 2e-6
+    np.testing.assert_allclose(gdx.jvp(np.sign, (z,), (v,))[1], quotient, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("other", "error", "message"),
+    [
+        (np.ones((2, 3)), ValueError, r"shape \(2, 3\), and y has \(3,\): write y = y \+ v"),
+        (1j, TypeError, "complex128, and y of float64"),
+    ],
+)
+def test_what_does_not_fit_in_place(other, error, message):
+    def f(x):
+        y = x * 1
+        y += other
+        return abs(y).sum()
+
+    with pytest.raises(error, match=message):
+        gdx.grad(f)(np.ones(3))
