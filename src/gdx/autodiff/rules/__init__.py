@@ -17,6 +17,8 @@ from gdx.autodiff.rules import (
     indexing,
     linear_algebra,
     making,
+    norms,
+    products,
     reductions,
     shapes,
 )
@@ -27,6 +29,8 @@ _MODULES: tuple[Any, ...] = (
     shapes,
     indexing,
     linear_algebra,
+    norms,
+    products,
     fourier,
 )
 

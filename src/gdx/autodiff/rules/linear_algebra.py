@@ -1,4 +1,4 @@
-"""Derivatives of the linear algebra, of matrices and of stacks of them.
+"""Derivatives of decompositions, determinants, inverses and diagonals, of stacks of matrices.
 
 A maker gets the function's namespace `xp`, its value `y` (of several outputs, their tuple `ys`) and
 its arguments, and returns the pull. A derivative is multiplied without conjugation, so that of a
@@ -18,149 +18,18 @@ from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from gdx.autodiff.core import Maker, Pull
+from gdx.autodiff.rules.matrices import (
+    adjoint,
+    conjugate,
+    identity_like,
+    nonzero,
+    on_matrices,
+    reciprocal,
+    times_transpose,
+    zeros_beside,
+)
 from gdx.backends import Array, DType, cast, device_of, epsilon, is_complex
-
-Pull = Callable[[Any], Array]
-Maker = Callable[..., Pull]
-
-
-def _conj(xp: Any, x: Array) -> Array:
-    return xp.conj(x) if is_complex(xp, x.dtype) else x
-
-
-def _adjoint(xp: Any, x: Array) -> Array:
-    return _conj(xp, xp.matrix_transpose(x))
-
-
-def _identity(xp: Any, n: int, like: Array) -> Array:
-    return xp.eye(n, dtype=like.dtype, device=device_of(like))
-
-
-def _zeros(xp: Any, shape: Sequence[int], like: Array) -> Array:
-    return xp.zeros(tuple(shape), dtype=like.dtype, device=device_of(like))
-
-
-def _on_matrices(xp: Any, x: Array) -> Array:
-    """Return `x` with two more axes, to meet one matrix with each of its elements."""
-    return xp.expand_dims(xp.expand_dims(x, axis=-1), axis=-1)
-
-
-def _nonzero(xp: Any, x: Array) -> Array:
-    """Return `x` with ones in place of zeros, to divide by."""
-    return xp.where(x == 0, xp.ones_like(x), x)
-
-
-def _reciprocal(xp: Any, x: Array, tolerance: Array) -> Array:
-    """Return 1 / x, and zero where `x` cannot be told from zero."""
-    vanishes = xp.abs(x) <= tolerance
-    return xp.where(vanishes, xp.zeros_like(x), 1 / xp.where(vanishes, xp.ones_like(x), x))
-
-
-# Products
-
-
-def _times_transpose(xp: Any, g: Array, b: Array, ndim: int) -> Array:
-    """Return g bᵀ; of one matrix that met a stack, summed without a stack of products."""
-    if ndim == 2 and g.ndim > 2:
-        summed = [*range(g.ndim - 2), g.ndim - 1]
-        return xp.tensordot(g, b, axes=(summed, summed))
-    return xp.matmul(g, xp.matrix_transpose(b))
-
-
-def _matmul_first(xp: Any, y: Array, a: Array, b: Array) -> Pull:
-    ndim = a.ndim
-    if b.ndim == 1:
-        return lambda g: (xp.expand_dims(g, axis=-1) if ndim > 1 else g) * b
-    if ndim == 1:
-        return lambda g: xp.matmul(b, xp.expand_dims(g, axis=-1))[..., 0]
-    return lambda g: _times_transpose(xp, g, b, ndim)
-
-
-def _matmul_second(xp: Any, y: Array, a: Array, b: Array) -> Pull:
-    ndim = b.ndim
-    if a.ndim == 1:
-        if ndim == 1:
-            return lambda g: g * a
-        return lambda g: xp.expand_dims(g, axis=-2) * xp.expand_dims(a, axis=-1)
-
-    def pull(g: Array) -> Array:
-        if ndim == 1 or (ndim == 2 and g.ndim > 2):
-            summed = list(range(a.ndim - 1))
-            return xp.tensordot(a, g, axes=(summed, summed))
-        return xp.matmul(xp.matrix_transpose(a), g)
-
-    return pull
-
-
-def _vecdot_first(xp: Any, y: Array, a: Array, b: Array, axis: int = -1) -> Pull:
-    return lambda g: _conj(xp, xp.expand_dims(g, axis=axis) * b)
-
-
-def _vecdot_second(xp: Any, y: Array, a: Array, b: Array, axis: int = -1) -> Pull:
-    return lambda g: xp.expand_dims(g, axis=axis) * _conj(xp, a)
-
-
-Axes = int | tuple[Sequence[int], Sequence[int]]
-
-
-def _contracted(a: Array, b: Array, axes: Axes) -> tuple[list[int], ...]:
-    """Return the axes over which a and b are summed, and those which are left of each."""
-    if isinstance(axes, int):
-        of_a, of_b = list(range(a.ndim - axes, a.ndim)), list(range(axes))
-    else:
-        of_a, of_b = [i % a.ndim for i in axes[0]], [i % b.ndim for i in axes[1]]
-    left_a = [i for i in range(a.ndim) if i not in of_a]
-    left_b = [i for i in range(b.ndim) if i not in of_b]
-    return of_a, of_b, left_a, left_b
-
-
-def _put(xp: Any, x: Array, places: list[int]) -> Array:
-    """Return `x` with its axis i at places[i]."""
-    return xp.permute_dims(x, tuple(map(places.index, range(len(places)))))
-
-
-def _tensordot_first(xp: Any, y: Array, a: Array, b: Array, axes: Axes = 2) -> Pull:
-    of_a, of_b, left_a, left_b = _contracted(a, b, axes)
-    of_g = list(range(len(left_a), len(left_a) + len(left_b)))
-    places = [*left_a, *(of_a[of_b.index(i)] for i in sorted(of_b))]
-    return lambda g: _put(xp, xp.tensordot(g, b, axes=(of_g, left_b)), places)
-
-
-def _tensordot_second(xp: Any, y: Array, a: Array, b: Array, axes: Axes = 2) -> Pull:
-    of_a, of_b, left_a, left_b = _contracted(a, b, axes)
-    of_g = list(range(len(left_a)))
-    places = [*(of_b[of_a.index(i)] for i in sorted(of_a)), *left_b]
-    return lambda g: _put(xp, xp.tensordot(a, g, axes=(left_a, of_g)), places)
-
-
-def _cross_axis(a: Array, b: Array, axis: int) -> int:
-    return axis if axis < 0 else axis - max(a.ndim, b.ndim)
-
-
-def _cross_first(xp: Any, y: Array, a: Array, b: Array, axis: int = -1) -> Pull:
-    axis = _cross_axis(a, b, axis)
-    return lambda g: xp.linalg.cross(b, g, axis=axis)
-
-
-def _cross_second(xp: Any, y: Array, a: Array, b: Array, axis: int = -1) -> Pull:
-    axis = _cross_axis(a, b, axis)
-    return lambda g: xp.linalg.cross(g, a, axis=axis)
-
-
-def _matrix_power(xp: Any, x: Array, n: int) -> Array:
-    """Return xⁿ by squaring, in as many products as the libraries take."""
-    if n == 0:
-        return xp.zeros_like(x) + _identity(xp, x.shape[-1], x)
-    power, result = (xp.linalg.inv(x) if n < 0 else x), None
-    n = abs(n)
-    while True:
-        if n % 2:
-            result = power if result is None else xp.matmul(result, power)
-        n //= 2
-        if not n:
-            return result
-        power = xp.matmul(power, power)
-
 
 # Diagonals
 
@@ -175,7 +44,7 @@ def _on_diagonal(xp: Any, values: Array, rows: int, columns: int, offset: int) -
 
 def _trace(xp: Any, y: Array, x: Array, offset: int = 0, dtype: DType | None = None) -> Pull:
     rows, columns = x.shape[-2:]
-    return lambda g: _on_diagonal(xp, _on_matrices(xp, g), rows, columns, offset)
+    return lambda g: _on_diagonal(xp, on_matrices(xp, g), rows, columns, offset)
 
 
 def _diagonal(xp: Any, y: Array, x: Array, offset: int = 0) -> Pull:
@@ -185,7 +54,7 @@ def _diagonal(xp: Any, y: Array, x: Array, offset: int = 0) -> Pull:
     def pull(g: Array) -> Array:
         if along > g.shape[-1]:
             shape = (*g.shape[:-1], along - g.shape[-1])
-            g = xp.concat([g, _zeros(xp, shape, g)], axis=-1)
+            g = xp.concat([g, zeros_beside(xp, shape, g)], axis=-1)
         return _on_diagonal(xp, xp.expand_dims(g, axis=axis), rows, columns, offset)
 
     return pull
@@ -200,7 +69,7 @@ def _cofactors(xp: Any, x: Array, det: Array) -> Array:
     if n == 1:
         return xp.ones_like(x)
     if n == 2:
-        signs = 1 - 2 * (1 - _identity(xp, 2, x))
+        signs = 1 - 2 * (1 - identity_like(xp, 2, x))
         return xp.flip(xp.flip(x, axis=-1), axis=-2) * signs
     if n == 3:
         a, b, c = (x[..., i, :] for i in range(3))
@@ -220,8 +89,8 @@ def _updated_cofactors(xp: Any, x: Array, det: Array) -> Array:
     n = x.shape[-1]
     size = xp.abs(x)
     rows = xp.max(size, axis=-1, keepdims=True)
-    rows = _nonzero(xp, xp.where(rows == 0, xp.max(rows, axis=-2, keepdims=True), rows))
-    columns = _nonzero(xp, xp.max(size / rows, axis=-2, keepdims=True))
+    rows = nonzero(xp, xp.where(rows == 0, xp.max(rows, axis=-2, keepdims=True), rows))
+    columns = nonzero(xp, xp.max(size / rows, axis=-2, keepdims=True))
     k = xp.arange(n, dtype=size.dtype, device=device_of(x))
 
     def change(frequency: float) -> tuple[Array, Array]:
@@ -240,18 +109,18 @@ def _updated_cofactors(xp: Any, x: Array, det: Array) -> Array:
     further = xp.linalg.det(x + u * v + further_u * further_v)
     lost = singular & is_singular(det_z, further)
     det = xp.where(lost, xp.zeros_like(det), xp.where(singular, det_z, det))
-    u = xp.where(_on_matrices(xp, singular), u, xp.zeros_like(u))
-    z = xp.where(_on_matrices(xp, lost), _identity(xp, n, x), x + u * v)
+    u = xp.where(on_matrices(xp, singular), u, xp.zeros_like(u))
+    z = xp.where(on_matrices(xp, lost), identity_like(xp, n, x), x + u * v)
     inverse = xp.linalg.inv(z)
     column, row = xp.matmul(inverse, u), xp.matmul(v, inverse)
     adjugate = (1 - xp.matmul(v, column)) * inverse + column * row
-    return xp.matrix_transpose(_on_matrices(xp, det) * adjugate)
+    return xp.matrix_transpose(on_matrices(xp, det) * adjugate)
 
 
 def _det(xp: Any, y: Array, x: Array) -> Pull:
     if x.shape[-1] == 0:
         return lambda g: xp.zeros_like(x)
-    return lambda g: _on_matrices(xp, g) * _cofactors(xp, x, y)
+    return lambda g: on_matrices(xp, g) * _cofactors(xp, x, y)
 
 
 def _slogdet(xp: Any, ys: Sequence[Array], x: Array) -> Pull:
@@ -264,10 +133,10 @@ def _slogdet(xp: Any, ys: Sequence[Array], x: Array) -> Pull:
         inverse = xp.matrix_transpose(xp.linalg.inv(x))
         total = None
         if of_log is not None:
-            total = _on_matrices(xp, of_log) * inverse
+            total = on_matrices(xp, of_log) * inverse
         if turns and of_sign is not None:
             angle = xp.imag(of_sign * sign)
-            turned = _on_matrices(xp, angle) * (inverse * 1j)
+            turned = on_matrices(xp, angle) * (inverse * 1j)
             total = turned if total is None else total + turned
         return total
 
@@ -292,7 +161,7 @@ def _solve_first(xp: Any, y: Array, a: Array, b: Array) -> Pull:
 
     def pull(g: Array) -> Array:
         solved = _solve_transpose(xp, a, g, vector)
-        return -_times_transpose(xp, solved, xp.expand_dims(y, axis=-1) if vector else y, a.ndim)
+        return -times_transpose(xp, solved, xp.expand_dims(y, axis=-1) if vector else y, a.ndim)
 
     return pull
 
@@ -306,13 +175,13 @@ def _solve_second(xp: Any, y: Array, a: Array, b: Array) -> Pull:
 def _pinv(xp: Any, y: Array, x: Array, rtol: float | Array | None = None) -> Pull:
 
     def pull(g: Array) -> Array:
-        p, ph, g = y, _adjoint(xp, y), _conj(xp, g)
-        gh = _adjoint(xp, g)
+        p, ph, g = y, adjoint(xp, y), conjugate(xp, g)
+        gh = adjoint(xp, g)
         below = xp.matmul(gh, p)
         below = xp.matmul(below - xp.matmul(x, xp.matmul(p, below)), ph)
         right = xp.matmul(p, gh)
         right = xp.matmul(ph, right - xp.matmul(xp.matmul(right, p), x))
-        return _conj(xp, below + right - xp.matmul(xp.matmul(ph, g), ph))
+        return conjugate(xp, below + right - xp.matmul(xp.matmul(ph, g), ph))
 
     return pull
 
@@ -321,19 +190,19 @@ def _pinv(xp: Any, y: Array, x: Array, rtol: float | Array | None = None) -> Pul
 
 
 def _hermitian(xp: Any, x: Array) -> Array:
-    return (x + _adjoint(xp, x)) / 2
+    return (x + adjoint(xp, x)) / 2
 
 
 def _cholesky(xp: Any, y: Array, x: Array, upper: bool = False) -> Pull:
     def pull(g: Array) -> Array:
-        g = _conj(xp, g)
-        lower, g = (_adjoint(xp, y), _adjoint(xp, g)) if upper else (y, g)
+        g = conjugate(xp, g)
+        lower, g = (adjoint(xp, y), adjoint(xp, g)) if upper else (y, g)
         n = y.shape[-1]
-        inner = xp.matmul(_adjoint(xp, lower), g)
-        inner = xp.tril(inner) - inner * (_identity(xp, n, y) / 2)
+        inner = xp.matmul(adjoint(xp, lower), g)
+        inner = xp.tril(inner) - inner * (identity_like(xp, n, y) / 2)
         inverse = xp.linalg.inv(lower)
         middle = xp.matmul(_hermitian(xp, inner), inverse)
-        return _conj(xp, xp.matmul(_adjoint(xp, inverse), middle))
+        return conjugate(xp, xp.matmul(adjoint(xp, inverse), middle))
 
     return pull
 
@@ -355,7 +224,7 @@ def _eigh(xp: Any, ys: Sequence[Array], x: Array) -> Pull:
         of_w, of_v = gs
         if of_w is None and of_v is None:
             return xp.zeros_like(v)
-        vh = _adjoint(xp, v)
+        vh = adjoint(xp, v)
         total = None
         if of_w is not None:
             total = xp.matmul(v * xp.expand_dims(of_w, axis=-2), vh)
@@ -363,10 +232,10 @@ def _eigh(xp: Any, ys: Sequence[Array], x: Array) -> Pull:
             gaps = xp.expand_dims(w, axis=-2) - xp.expand_dims(w, axis=-1)
             largest = xp.maximum(xp.abs(w[..., :1]), xp.abs(w[..., -1:]))
             tolerance = _tolerance(xp, xp.expand_dims(largest, axis=-1), w.shape[-1])
-            inner = xp.matmul(vh, _conj(xp, of_v)) * _reciprocal(xp, gaps, tolerance)
+            inner = xp.matmul(vh, conjugate(xp, of_v)) * reciprocal(xp, gaps, tolerance)
             turned = xp.matmul(v, xp.matmul(_hermitian(xp, inner), vh))
             total = turned if total is None else total + turned
-        return _conj(xp, total)
+        return conjugate(xp, total)
 
     return pull
 
@@ -391,7 +260,7 @@ def _svd(xp: Any, ys: Sequence[Array], x: Array, full_matrices: bool = True) -> 
         if of_u is not None or of_vh is not None:
             turned = _turned(xp, ys, of_u, of_vh)
             total = turned if total is None else total + turned
-        return _zeros(xp, shape, u) if total is None else _conj(xp, total)
+        return zeros_beside(xp, shape, u) if total is None else conjugate(xp, total)
 
     return pull
 
@@ -404,30 +273,30 @@ def _turned(xp: Any, ys: Sequence[Array], of_u: Array | None, of_vh: Array | Non
     tolerance = _tolerance(xp, s[..., :1], max(rows, columns))
     across, down = xp.expand_dims(s, axis=-2), xp.expand_dims(s, axis=-1)
     tolerances = xp.expand_dims(tolerance, axis=-1)
-    of_difference = _reciprocal(xp, across - down, tolerances) / 2
-    of_sum = _reciprocal(xp, across + down, tolerances) / 2
-    inverse = _reciprocal(xp, s, tolerance)
+    of_difference = reciprocal(xp, across - down, tolerances) / 2
+    of_sum = reciprocal(xp, across + down, tolerances) / 2
+    inverse = reciprocal(xp, s, tolerance)
     inner = outside = None
     if of_u is not None:
-        of_u = _conj(xp, of_u)
-        skew = _skew(xp, xp.matmul(_adjoint(xp, u), of_u))
+        of_u = conjugate(xp, of_u)
+        skew = _skew(xp, xp.matmul(adjoint(xp, u), of_u))
         inner = skew[..., :k, :k] * (of_difference + of_sum)
         if u.shape[-1] > k:
             outside = xp.matmul(u[..., :, k:], skew[..., k:, :k])
         elif rows > k:
-            outside = of_u - xp.matmul(u, xp.matmul(_adjoint(xp, u), of_u))
+            outside = of_u - xp.matmul(u, xp.matmul(adjoint(xp, u), of_u))
         if outside is not None:
             outside = xp.matmul(outside * xp.expand_dims(inverse, axis=-2), second)
     if of_vh is not None:
-        of_vh = _conj(xp, of_vh)
-        skew = _skew(xp, xp.matmul(vh, _adjoint(xp, of_vh)))
+        of_vh = conjugate(xp, of_vh)
+        skew = _skew(xp, xp.matmul(vh, adjoint(xp, of_vh)))
         turned = skew[..., :k, :k] * (of_difference - of_sum)
         inner = turned if inner is None else inner + turned
         right = None
         if vh.shape[-2] > k:
-            right = xp.matmul(_adjoint(xp, skew[..., k:, :k]), vh[..., k:, :])
+            right = xp.matmul(adjoint(xp, skew[..., k:, :k]), vh[..., k:, :])
         elif columns > k:
-            right = of_vh - xp.matmul(xp.matmul(of_vh, _adjoint(xp, vh)), vh)
+            right = of_vh - xp.matmul(xp.matmul(of_vh, adjoint(xp, vh)), vh)
         if right is not None:
             right = xp.matmul(first, xp.expand_dims(inverse, axis=-1) * right)
             outside = right if outside is None else outside + right
@@ -436,7 +305,7 @@ def _turned(xp: Any, ys: Sequence[Array], of_u: Array | None, of_vh: Array | Non
 
 
 def _skew(xp: Any, x: Array) -> Array:
-    return x - _adjoint(xp, x)
+    return x - adjoint(xp, x)
 
 
 def _qr(xp: Any, ys: Sequence[Array], x: Array, mode: str = "reduced") -> Pull:
@@ -448,7 +317,7 @@ def _qr(xp: Any, ys: Sequence[Array], x: Array, mode: str = "reduced") -> Pull:
     def pull(gs: Sequence[Array | None]) -> Array:
         of_q, of_r = gs
         if of_q is None and of_r is None:
-            return _zeros(xp, shape, q)
+            return zeros_beside(xp, shape, q)
         if of_q is not None and q.shape[-1] > k:
             raise ValueError(
                 f"linalg.qr(x, mode={mode!r}) has no derivative for a matrix of {rows} rows and "
@@ -458,100 +327,29 @@ def _qr(xp: Any, ys: Sequence[Array], x: Array, mode: str = "reduced") -> Pull:
         thin, square = q[..., :, :k], r[..., :k, :k]
         inner, rest = None, None
         if of_r is not None:
-            of_r = _conj(xp, of_r)[..., :k, :]
-            inner = xp.matmul(of_r[..., :, :k], _adjoint(xp, square))
+            of_r = conjugate(xp, of_r)[..., :k, :]
+            inner = xp.matmul(of_r[..., :, :k], adjoint(xp, square))
         if of_q is not None:
-            of_q = _conj(xp, of_q)
+            of_q = conjugate(xp, of_q)
         if of_r is not None and columns > k:
             # The columns beyond the square come from Q, which is that of the square.
             rest = xp.matmul(thin, of_r[..., :, k:])
-            more = xp.matmul(r[..., :k, k:], _adjoint(xp, of_r[..., :, k:]))
+            more = xp.matmul(r[..., :k, k:], adjoint(xp, of_r[..., :, k:]))
             more = xp.matmul(thin, more)
             of_q = more if of_q is None else of_q + more
         if of_q is not None:
-            turned = xp.matmul(_adjoint(xp, thin), of_q)
+            turned = xp.matmul(adjoint(xp, thin), of_q)
             inner = -turned if inner is None else inner - turned
-        upper = xp.triu(inner) - inner * (_identity(xp, k, inner) / 2)
-        left = xp.matmul(thin, upper + _adjoint(xp, upper))
+        upper = xp.triu(inner) - inner * (identity_like(xp, k, inner) / 2)
+        left = xp.matmul(thin, upper + adjoint(xp, upper))
         left = left if of_q is None else left + of_q
-        left = _adjoint(xp, xp.linalg.solve(square, _adjoint(xp, left)))
+        left = adjoint(xp, xp.linalg.solve(square, adjoint(xp, left)))
         if columns > k:
-            rest = _zeros(xp, (*shape[:-1], columns - k), q) if rest is None else rest
+            rest = zeros_beside(xp, (*shape[:-1], columns - k), q) if rest is None else rest
             left = xp.concat([left, rest], axis=-1)
-        return _conj(xp, left)
+        return conjugate(xp, left)
 
     return pull
-
-
-# Norms
-
-
-def _vector_norm(
-    xp: Any,
-    y: Array,
-    x: Array,
-    axis: int | tuple[int, ...] | None = None,
-    keepdims: bool = False,
-    ord: float = 2,
-) -> Pull:
-    if axis is None:
-        axes = tuple(range(x.ndim))
-    else:
-        axes = tuple(i % x.ndim for i in (axis if isinstance(axis, tuple) else (axis,)))
-    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-
-    def pull(g: Array) -> Array:
-        norm, g = xp.reshape(y, shape), xp.reshape(g, shape)
-        if ord == 2:
-            return g * (_conj(xp, x) / _nonzero(xp, norm))
-        if ord == 0:
-            return xp.zeros_like(x)
-        size = xp.abs(x)
-        phase = _conj(xp, x) / _nonzero(xp, size)
-        if ord == 1:
-            return g * phase
-        if math.isinf(ord):
-            taken = cast(size == norm, norm.dtype, xp)
-            return (g / _nonzero(xp, xp.sum(taken, axis=axes, keepdims=True))) * (taken * phase)
-        # Of negative powers, the norm is zero if one element is, and does not depend on others.
-        still = (size == 0) | (norm == 0)
-        ratio = xp.where(still, xp.ones_like(size), size / _nonzero(xp, norm))
-        return xp.where(still, xp.zeros_like(x), g * (phase * ratio ** (ord - 1)))
-
-    return pull
-
-
-# Of each matrix norm, the order of the vector norm of its columns, rows or singular values,
-# and that of the vector norm of these norms.
-_OF_VECTORS: dict[float | str, tuple[float, int, float]] = {
-    1: (1, -2, math.inf),
-    -1: (1, -2, -math.inf),
-    math.inf: (1, -1, math.inf),
-    -math.inf: (1, -1, -math.inf),
-}
-_OF_SINGULAR_VALUES: dict[float | str, float] = {2: math.inf, -2: -math.inf, "nuc": 1}
-
-
-def _matrix_norm(
-    xp: Any,
-    x: Array,
-    *,
-    keepdims: bool = False,
-    ord: float | str | None = "fro",
-) -> Array:
-    norm = xp.linalg.vector_norm
-    if ord is None or ord == "fro":
-        return norm(x, axis=(-2, -1), keepdims=keepdims)
-    if ord in _OF_VECTORS:
-        inner, axis, outer = _OF_VECTORS[ord]
-        y = norm(norm(x, axis=axis, ord=inner), axis=-1, ord=outer)
-    elif ord in _OF_SINGULAR_VALUES:
-        y = norm(_svdvals(xp, x), axis=-1, ord=_OF_SINGULAR_VALUES[ord])
-    else:
-        raise ValueError(
-            f"linalg.matrix_norm has no ord={ord!r}; one of 'fro', 'nuc', ±1, ±2, ±inf."
-        )
-    return _on_matrices(xp, y) if keepdims else y
 
 
 def _svdvals(xp: Any, x: Array) -> Array:
@@ -566,25 +364,14 @@ LINEAR: dict[str, Maker] = {
 
 VJPS: dict[str, tuple[Maker | None, ...]] = {
     "linalg.cholesky": (_cholesky,),
-    "linalg.cross": (_cross_first, _cross_second),
     "linalg.det": (_det,),
     "linalg.inv": (_inv,),
-    "linalg.outer": (
-        lambda xp, y, a, b: lambda g: xp.matmul(g, b),
-        lambda xp, y, a, b: lambda g: xp.matmul(a, g),
-    ),
     "linalg.pinv": (_pinv,),
     "linalg.solve": (_solve_first, _solve_second),
-    "linalg.vector_norm": (_vector_norm,),
-    "matmul": (_matmul_first, _matmul_second),
-    "tensordot": (_tensordot_first, _tensordot_second),
-    "vecdot": (_vecdot_first, _vecdot_second),
 }
 
 COMPOSITE: dict[str, Callable[..., Array]] = {
     "linalg.eigvalsh": lambda xp, x: xp.linalg.eigh(x)[0],
-    "linalg.matrix_norm": _matrix_norm,
-    "linalg.matrix_power": _matrix_power,
     "linalg.svdvals": _svdvals,
 }
 
