@@ -2,7 +2,8 @@
 
 from gdx.autodiff.core import TracingError
 from gdx.autodiff.custom import custom_vjp, stop_gradient
-from gdx.autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from gdx.autodiff.jacobians import hessian, hvp, jacobian
+from gdx.autodiff.transforms import grad, jvp, value_and_grad, vjp
 
 __all__ = [
     "TracingError",
