@@ -139,3 +139,14 @@ def test_losses_read_nothing_from_a_device(no_host_sync):
 
         g = gdx.grad(loss)(W)
         assert g.device == device
+
+
+def test_functions_of_dask_do_not_wrap_what_is_differentiated():
+    """What they make of it would be a constant, beside terms that are not."""
+    da = pytest.importorskip("dask.array")
+    x = da.asarray(np.asarray([1.0, 2.0]))
+    with pytest.raises(gdx.TracingError, match=r"a function of dask\.array.*gdx\.array_namespace"):
+        gdx.grad(lambda x: da.sum(x**2) + x[0])(x)
+    gradient = gdx.grad(lambda x: gdx.array_namespace(x).sum(x**2) + x[0])(x)
+    np.testing.assert_array_equal(gdx.to_numpy(gradient), [3, 4])
+    assert gdx.to_numpy(da.sum(gdx.stop_gradient(x))) == 3

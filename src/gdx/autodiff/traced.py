@@ -219,6 +219,10 @@ class Traced:
     def __dlpack_device__(self) -> Any:
         return settled(self).__dlpack_device__()
 
+    def to_dask_array(self) -> Any:
+        """Refuse, as long as it is differentiated, to be wrapped by functions of Dask."""
+        return self._constant("a function of dask.array")
+
     def _constant(self, who: str) -> Any:
         if self.owner is not CONSTANT:
             raise TracingError(
