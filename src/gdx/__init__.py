@@ -49,7 +49,16 @@ from gdx.numerical import (
     numerical_jacobian,
     numerical_jvp,
 )
-from gdx.optimize import Descent, DescentResult, Status, gradient_descent
+from gdx.optimize import (
+    CheckpointError,
+    Descent,
+    DescentResult,
+    History,
+    OptimizeResult,
+    Status,
+    gradient_descent,
+    minimize,
+)
 
 __version__ = "0.1.0"
 
@@ -59,10 +68,13 @@ __all__ = [
     "BackendFallbackWarning",
     "BackendInfo",
     "BackendUnavailableError",
+    "CheckpointError",
     "Derivative",
     "Descent",
     "DescentResult",
     "GradientCheck",
+    "History",
+    "OptimizeResult",
     "SimpleNet",
     "Status",
     "TracingError",
@@ -81,6 +93,7 @@ __all__ = [
     "jvp",
     "log_softmax",
     "mean_squared_error",
+    "minimize",
     "numerical_gradient",
     "numerical_hessian",
     "numerical_hessian_diagonal",

@@ -354,33 +354,36 @@ def test_results_are_told_apart_by_identity():
 
 
 def test_f_that_returns_an_array():
-    with pytest.raises(ValueError, match=r"one number.*shape \(2,\)"):
+    with pytest.raises(TypeError, match=r"one number.*shape \(2,\)"):
         gdx.gradient_descent(lambda x: x, START)
+    with pytest.raises(ValueError, match=r"one number.*shape \(2,\)"):
+        gdx.gradient_descent(lambda x: x, START, grad="numerical")
 
 
 def test_nothing_is_read_between_checks(no_host_sync, monkeypatch):
     xp = no_host_sync
     from gdx.optimize import descent
+    from gdx.optimize.reading import Reads
 
     looked = []
 
-    def check(step, x, value):
-        looked.append(step)
-        return descent_check(step, xp.ones(1), 1.0)
+    def sizes(self, value, arrays):
+        looked.append(len(arrays))
+        return 1.0, [1.0] * len(arrays)
 
-    descent_check = descent.check
-    monkeypatch.setattr(descent, "check", check)
+    monkeypatch.setattr(Reads, "sizes", sizes)
     monkeypatch.setattr(descent, "judge", lambda *args, **options: (Status.STEP_LIMIT, ""))
     start = xp.asarray(START, device=xp.Device("device1"))
-    gdx.gradient_descent(bowl, start, step_num=20)
-    assert looked == [0, 10, 20]
+    result = gdx.gradient_descent(bowl, start, step_num=20)
+    assert len(looked) == 3
+    assert [step for step, _ in result.checks] == [0, 10, 20]
 
 
 def test_the_result_prints_one_line_per_field():
     shown = repr(gdx.gradient_descent(bowl, START, lr=0.1))
     assert " message: Converged" in shown
     assert "gradient: exact" in shown
-    assert "    nfev: 111" in shown
+    assert "    nfev: 101" in shown
 
 
 def test_the_gradient_is_exact_where_f_can_be_traced(case):
@@ -468,3 +471,63 @@ def test_how_the_gradient_is_had_can_be_chosen():
         gdx.gradient_descent(lambda x: math.cos(x[0]), START, grad="exact")
     with pytest.raises(ValueError, match="grad must be 'exact'"):
         gdx.gradient_descent(bowl, START, grad="analytic")
+
+
+@pytest.mark.parametrize("line_search", ["armijo", "wolfe", "bb"])
+def test_line_searches(case, line_search):
+    result = gdx.gradient_descent(
+        bowl, case.asarray(START), lr=0.1, step_num=50, line_search=line_search
+    )
+    assert result.status == Status.CONVERGED
+    assert case.holds(result.x)
+    assert abs(gdx.to_numpy(result.x)).max() < 1e-2
+    assert result.history.shape == (result.nit, 2)
+    assert gdx.to_numpy(result.history[0, :]).tolist() == START
+
+
+@pytest.mark.parametrize("line_search", ["armijo", "wolfe"])
+def test_a_line_search_lowers_f_at_every_step_however_long_the_first(line_search):
+    def rosenbrock(x):
+        return 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+
+    result = gdx.gradient_descent(
+        rosenbrock, [-1.2, 1.0], lr=100.0, step_num=30, line_search=line_search
+    )
+    values = [fun for _, fun in result.checks]
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < values[0] / 4
+    assert "or another line search" in result.message
+
+
+def test_a_line_search_ends_at_the_minimum():
+    result = gdx.gradient_descent(bowl, [0.0, 0.0], line_search="armijo")
+    assert (result.status, result.nit) == (Status.CONVERGED, 0)
+
+
+def test_unknown_line_search():
+    with pytest.raises(ValueError, match="line_search must be 'armijo', 'wolfe', 'bb' or None"):
+        gdx.gradient_descent(bowl, START, line_search="exact")
+
+
+def test_an_interrupt_returns_the_best_so_far():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        if len(calls) == 25:
+            raise KeyboardInterrupt
+        return bowl(x)
+
+    result = gdx.gradient_descent(f, START, lr=0.1)
+    assert result.status == Status.INTERRUPTED
+    assert not result.success
+    assert result.fun == bowl(result.x) == result.fun_best
+    assert result.nit == 24
+
+
+def test_an_interrupt_at_the_start_is_raised():
+    def f(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        gdx.gradient_descent(f, START)

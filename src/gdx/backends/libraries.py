@@ -18,6 +18,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
+from gdx.backends.fusion import Body, Fused, evaluated, in_cache
 from gdx.backends.quick import QUICK
 
 Array = Any
@@ -307,6 +308,7 @@ class Library:
     added: Callable[[Array, Any, Array], Array] = _added  # the same, x[key] += each of the values
     detached: Callable[[Array], Array] = _itself  # the same memory, outside the library's autograd
     settled: Callable[[Array], Array] = _itself  # computed now, if the library is lazy
+    fused: Callable[[Body, Namespace], Fused] = evaluated  # elementwise work as one
     read_only: Callable[[Array], Array] | None = None  # the same memory, not to be assigned
     # A large buffer gets so many times its memory, of which the rest is never touched: glibc gives
     # back memory at the end of the heap, to ask for it again at once, unless a larger block than
@@ -349,6 +351,7 @@ LIBRARIES = {
             room=8,
             to_numpy=_itself,
             quick=QUICK,
+            fused=in_cache,
             numpy_dtypes=True,
             forks=True,
             defers=True,

@@ -26,6 +26,11 @@ def _sum(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = Fal
     return add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
+def _max(x: Any, /, *, axis: Any = None, keepdims: bool = False) -> Any:
+    maximum: Any = np.maximum
+    return maximum.reduce(x, axis=axis, keepdims=keepdims)
+
+
 def _ones(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
     dtype = np.float64 if dtype is None else dtype
     return np.ones(shape, dtype) if shape else np.array(1, dtype)
@@ -38,6 +43,7 @@ def _zeros(shape: Any, *, dtype: Any = None, device: Any = None) -> Any:
 QUICK: dict[str, Callable[..., Any]] = {
     "broadcast_to": _broadcast_to,
     "matmul": np.matmul,
+    "max": _max,
     "matrix_transpose": lambda x, /: x.mT,
     "ones": _ones,
     "reshape": _reshape,

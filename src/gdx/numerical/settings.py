@@ -90,10 +90,10 @@ def step_beside(h: Any, x: Array) -> Any:
     """Return an explicit step as a number, or as a vector beside x."""
     if isinstance(h, str | int | float):
         return positive("h", h)
-    return _vector("h", h, x, least=0)
+    return vector_beside("h", h, x, least=0)
 
 
-def _vector(name: str, given: Any, x: Array, least: float | None = None) -> Array:
+def vector_beside(name: str, given: Any, x: Array, least: float | None = None) -> Array:
     """Return what is given for each element of x as a vector beside it."""
     xp = namespace_of(x)
     array = as_like(given, x, xp, name, dtype=x.dtype)
@@ -139,8 +139,8 @@ def ends_beside(lower: Any, upper: Any, x: Array) -> Bounds:
     """Return the same; where there is no bound, infinity stands for it."""
     xp = namespace_of(x)
     ends = Bounds(
-        _vector("bounds", -xp.inf if lower is None else lower, x),
-        _vector("bounds", xp.inf if upper is None else upper, x),
+        vector_beside("bounds", -xp.inf if lower is None else lower, x),
+        vector_beside("bounds", xp.inf if upper is None else upper, x),
     )
     if library(xp).on_host(x):
         _check_inside(xp.reshape(x, (-1,)), ends, xp)

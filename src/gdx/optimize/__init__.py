@@ -1,6 +1,69 @@
-"""Gradient descent: the loop, how it is judged, and its result."""
+"""Minimisation: methods, update rules, the loop they run in, and its result."""
 
-from gdx.optimize.descent import Descent, gradient_descent
-from gdx.optimize.result import DescentResult, Status
+from gdx.optimize.checkpoint import CheckpointError
+from gdx.optimize.descent import gradient_descent
+from gdx.optimize.loop import Descent
+from gdx.optimize.methods import Method, lbfgs
+from gdx.optimize.minimize import minimize
+from gdx.optimize.optimizer import (
+    Optimizer,
+    chain,
+    clip_by_global_norm,
+    clip_by_value,
+    weight_decay,
+)
+from gdx.optimize.published import (
+    adagrad,
+    adam,
+    adamw,
+    amsgrad,
+    lion,
+    momentum,
+    nesterov,
+    rmsprop,
+    sgd,
+)
+from gdx.optimize.result import DescentResult, History, OptimizeResult, Status
+from gdx.optimize.schedules import (
+    Schedule,
+    constant,
+    cosine_decay,
+    exponential_decay,
+    one_cycle,
+    step_decay,
+)
+from gdx.optimize.segments import OptimizerState
 
-__all__ = ["Descent", "DescentResult", "Status", "gradient_descent"]
+__all__ = [
+    "CheckpointError",
+    "Descent",
+    "DescentResult",
+    "History",
+    "Method",
+    "OptimizeResult",
+    "Optimizer",
+    "OptimizerState",
+    "Schedule",
+    "Status",
+    "adagrad",
+    "adam",
+    "adamw",
+    "amsgrad",
+    "chain",
+    "clip_by_global_norm",
+    "clip_by_value",
+    "constant",
+    "cosine_decay",
+    "exponential_decay",
+    "gradient_descent",
+    "lbfgs",
+    "lion",
+    "minimize",
+    "momentum",
+    "nesterov",
+    "one_cycle",
+    "rmsprop",
+    "sgd",
+    "step_decay",
+    "weight_decay",
+]

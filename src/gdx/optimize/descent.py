@@ -1,52 +1,25 @@
-"""Gradient descent with a fixed learning rate."""
+"""Gradient descent, as it is taught: steps of one length, whose whole way is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import partial
+import math
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
-
-from gdx.backends import (
-    Array,
-    device_of,
-    floating,
-    library,
-    namespace_of,
-    to_numpy,
-)
+from gdx.backends import to_numpy
+from gdx.optimize.fixed import FixedStep
+from gdx.optimize.loop import Descent, Observer, Seen, Stepper, Trail, run, told
+from gdx.optimize.methods import steepest
+from gdx.optimize.outcome import sentence
+from gdx.optimize.points import own_copy, stacked
+from gdx.optimize.progress import progress_bar
+from gdx.optimize.published import sgd
 from gdx.optimize.result import DescentResult, Status
 from gdx.optimize.slopes import slope
-from gdx.optimize.stopping import check, judge
+from gdx.optimize.stopping import judge
 from gdx.options import positive, whole
-from gdx.trees import Tree, is_tree, leaves, map_leaves
-
-
-@dataclass(frozen=True)
-class Descent:
-    """What a callback sees of a running descent, before a step is taken.
-
-    Attributes
-    ----------
-    step : int
-        The number of steps taken so far.
-    x : array or tree
-        The current point.
-    grad : array or tree
-        The gradient there.
-    lr : float
-        The learning rate.
-    nfev : int
-        Evaluations of f so far.
-    """
-
-    step: int
-    x: Tree
-    grad: Tree
-    lr: float
-    nfev: int
+from gdx.trees import Tree, map_leaves
 
 
 def gradient_descent(
@@ -61,6 +34,7 @@ def gradient_descent(
     verbose: bool = False,
     progress: bool = False,
     check_every: int = 10,
+    line_search: str | None = None,
 ) -> DescentResult:
     r"""Minimise a function by steps against its gradient, x ← x - lr · ∇f(x).
 
@@ -83,8 +57,9 @@ def gradient_descent(
     history : bool or int
         Which of the points before each step are kept: all, none, or every k-th.
     callback : callable, optional
-        Called before each step with a `Descent`: step, x, grad, lr, nfev. Returning True stops;
-        the truth of an array must be read by bool() first.
+        Called before each step with a `Descent`: step, x, grad, fun, grad_norm, lr, nfev, njev.
+        Its arrays are the run's own, which later steps overwrite: copy what you keep. Returning
+        True stops; the truth of an array must be read by bool() first.
     verbose : bool
         Print each coordinate and its gradient before each step.
     progress : bool
@@ -92,6 +67,10 @@ def gradient_descent(
     check_every : int
         After so many steps, and at both ends, f and x are looked at: is all finite, and is this
         the best point so far? Nothing else is read from the device.
+    line_search : {"armijo", "wolfe", "bb"}, optional
+        Search the length of each step: where f falls enough, where the slope has become flat, too,
+        or by the steps of Barzilai and Borwein. The first that is tried is `lr`. Each evaluation
+        is then a check. By default all steps are `lr` long.
 
     Returns
     -------
@@ -105,8 +84,12 @@ def gradient_descent(
     TypeError
         If `init_x` is not real, or `f` returns something that is not a real number.
     ValueError
-        If `lr`, `step_num`, `history` or `check_every` is out of range, or `grad` returns a
-        gradient of another structure or shape than `x`.
+        If `lr`, `step_num`, `history`, `check_every` or `line_search` is out of range, or `grad`
+        returns a gradient of another structure or shape than `x`.
+
+    See Also
+    --------
+    minimize : other methods, and more ways to stop.
 
     Notes
     -----
@@ -114,7 +97,8 @@ def gradient_descent(
     start. *Converged*: the relative gradient max \|g_i\| max(\|x_i\|, 1) / max(\|f\|, 1) is at most
     eps^(1/3) (Dennis and Schnabel 1983, eq. 7.2.5), and the last step changed x by no more than
     that, relatively. *Hardly moved*: all steps together did. *Step limit*: none of these. The
-    gradient is the one of the last step.
+    gradient is the one of the last step. Ctrl-C ends the run, which returns the best point seen
+    with the status *interrupted*.
 
     A Dask array is computed at every check; that is the only place where it must be.
 
@@ -122,6 +106,12 @@ def gradient_descent(
     ----------
     A. Cauchy (1847), Méthode générale pour la résolution des systèmes d'équations simultanées,
     C. R. Acad. Sci. Paris 25, 536-538.
+
+    L. Armijo (1966), Minimization of functions having Lipschitz continuous first partial
+    derivatives, Pacific J. Math. 16, 1-3.
+
+    M. Raydan (1997), The Barzilai and Borwein gradient method for the large scale unconstrained
+    minimization problem, SIAM J. Optim. 7, 26-33.
 
     Examples
     --------
@@ -134,112 +124,99 @@ def gradient_descent(
     >>> x, path = result
     >>> path.shape
     (100, 2)
+    >>> gdx.gradient_descent(f, [-3.0, 4.0], step_num=3, line_search="bb").success
+    True
     """
     lr = positive("lr", lr, " To maximise f, minimise lambda x: -f(x).")
     step_num = whole("step_num", step_num, 0)
     check_every = whole("check_every", check_every, 1)
     history = whole("history", history, 0)
-    if not leaves(init_x):
-        raise ValueError(f"init_x must hold an array; got {init_x!r}.")
+    method = None if line_search is None else steepest(line_search, lr)
 
-    x = map_leaves(_own_copy, init_x)
-    seen = [check(0, x, f(x))]
-    rates = map_leaves(lambda p: _rate(lr, p), x)
-    gradient_at = slope(f, x, grad if step_num else "numerical")
-    step_taken, settled = _over_leaves(_stepped, x), _over_leaves(_settled, x)
-    kept: list[Tree] = []
-    g: Tree | None = None
-    nit, stopped = 0, False
-    for step in _counting(step_num, progress):
-        if history and step % history == 0:
-            kept.append(x)
-        g = gradient_at(x)
+    x = own_copy("init_x", init_x)
+    of_f = slope(f, x, grad if step_num else "numerical")
+    stepper: Stepper
+    if method is None:
+        stepper = FixedStep(of_f, x, sgd(lr), last_gradient=False)
+    else:
+        stepper, check_every = method.stepper(of_f, x), 1
+    trail, kept, steps = _Checks(), _Points(history), range(step_num)
+    before: list[Callable[[int], None]] = []
+    observers: list[Observer] = []
+    with ExitStack() as stack:
+        if progress:
+            before.append(stack.enter_context(progress_bar(steps, trail)))
+        if history:
+            observers.append(kept)
         if verbose:
-            print(f"step {step}: x = {_shown(x)}, gradient = {_shown(g)}")
+            observers.append(_printed)
         if callback is not None:
-            answer = callback(Descent(step, x, g, lr, len(seen) + gradient_at.nfev))
-            if isinstance(answer, bool | np.bool_) and answer:
-                stopped = True
-                break
-        x = step_taken(x, g, rates)
-        nit = step + 1
-        if nit % check_every == 0:
-            x = settled(x)
-            seen.append(check(nit, x, f(x)))
-            if not seen[-1].finite:
-                break
-    if seen[-1].step != nit:
-        seen.append(check(nit, x, f(x)))
+            observers.append(told(callback))
+        nit, ended = run(stepper, trail, _stop, steps, check_every, before, observers)
 
-    end = seen[-1]
-    best = min((c for c in seen if c.finite), key=lambda c: c.fun, default=seen[0])
-    status, message = judge(seen[0], end, g, lr, stopped=stopped)
-    here = end if end.finite else best
+    start, end = trail.start, trail.end
+    best = trail.best or start
+    status, message = judge(start, end, stepper.lr(nit) or lr, searched=method is not None)
+    if ended in (Status.STOPPED, Status.INTERRUPTED) or (
+        ended is not Status.STEP_LIMIT and status is Status.STEP_LIMIT
+    ):
+        status, message = ended, sentence(ended, trail, nit)
+    here = end if end.finite and ended is not Status.INTERRUPTED else best
+    counts, shown = of_f.counts, stepper.shown
     return DescentResult(
-        x=here.x,
-        history=_stacked(kept, x) if history else None,
+        x=shown(here.x),
+        history=stacked(kept.points, shown(stepper.form)) if history else None,
         fun=here.fun,
         success=status is Status.CONVERGED,
         status=status,
         message=message,
-        gradient=gradient_at.name,
+        gradient=of_f.name,
         nit=nit,
-        nfev=len(seen) + gradient_at.nfev,
-        x_best=best.x,
+        nfev=counts.nfev,
+        x_best=shown(best.x),
         fun_best=best.fun,
-        checks=tuple((c.step, c.fun) for c in seen),
+        checks=tuple(trail.checks),
     )
 
 
-def _counting(step_num: int, progress: bool) -> Iterable[int]:
-    if not progress:
-        return range(step_num)
-    try:
-        from tqdm import trange
-    except ImportError as error:
-        raise ImportError("progress=True needs tqdm: pip install tqdm.") from error
-    bar: Iterable[int] = trange(step_num, unit="step")
-    return bar
+class _Checks(Trail):
+    """A trail that knows its start, and f at all points at which the loop looked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.checks: list[tuple[int, float]] = []
+
+    def add(self, seen: Seen, stepper: Stepper) -> None:
+        """Remember a point that was looked at."""
+        super().add(seen, stepper)
+        if not self.checks:
+            self.start = self.best or stepper.own(seen)
+        if not self.checks or self.checks[-1][0] != seen.step:
+            self.checks.append((seen.step, seen.fun))
 
 
-def _over_leaves(function: Callable[..., Any], like: Tree) -> Callable[..., Any]:
-    """Return `function` for trees of the structure of `like`."""
-    return partial(map_leaves, function) if is_tree(like) else function
+class _Points:
+    """An observer that keeps every so-manieth point."""
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.points: list[Tree] = []
+
+    def __call__(self, step: int, stepper: Stepper, seen: Seen | None) -> bool:
+        """Keep a point."""
+        if step % self.every == 0:
+            self.points.append(stepper.kept())
+        return False
 
 
-def _own_copy(given: object) -> Array:
-    x, xp = floating(given, "init_x")
-    known = library(xp)
-    return known.copied(known.detached(x))
+def _printed(step: int, stepper: Stepper, seen: Seen | None) -> bool:
+    x, g = (map_leaves(to_numpy, tree) for tree in (stepper.x, stepper.grad))
+    print(f"step {step}: x = {x}, gradient = {g}")
+    return False
 
 
-def _rate(lr: float, x: Array) -> Array:
-    """Return `lr` beside `x`: two arrays multiply quicker than an array and a number."""
-    return namespace_of(x).asarray(lr, dtype=x.dtype, device=device_of(x))
-
-
-def _stepped(x: Array, g: Array, rate: Array) -> Array:
-    moved = x - rate * g
-    return moved if moved.shape else namespace_of(x).asarray(moved)  # NumPy makes it a scalar
-
-
-def _settled(x: Array) -> Array:
-    return library(namespace_of(x)).settled(x)
-
-
-def _shown(tree: Tree) -> Any:
-    return map_leaves(to_numpy, tree)
-
-
-def _stacked(points: list[Tree], x: Tree) -> Tree:
-    """Return `points` as one tree, stacked along a new first axis."""
-    if not points:
-        return map_leaves(lambda leaf: namespace_of(leaf).stack([leaf])[:0, ...], x)
-    return map_leaves(_stacked_leaf, *points)
-
-
-def _stacked_leaf(*rows: Array) -> Array:
-    xp, shape = namespace_of(rows[0]), rows[0].shape
-    if not shape:
-        return xp.stack(rows)
-    return xp.reshape(xp.concat(rows), (len(rows), *shape))  # quicker than stack
+def _stop(seen: Seen, stepper: Stepper) -> Status | None:
+    """Return why a descent ends before its last step, if it does."""
+    if not seen.finite:
+        return Status.DIVERGED
+    return Status.CONVERGED if seen.grad_norm == 0 and stepper.patience < math.inf else None

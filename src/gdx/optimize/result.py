@@ -1,10 +1,11 @@
-"""What a run of gradient descent says of itself."""
+"""What a run says of itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 from gdx.trees import Tree
 
@@ -13,10 +14,17 @@ class Status(StrEnum):
     """How a run ended."""
 
     CONVERGED = "converged"
+    TARGET_REACHED = "target reached"
     STEP_LIMIT = "step limit"
+    EVALUATION_LIMIT = "evaluation limit"
+    TIME_LIMIT = "time limit"
     HARDLY_MOVED = "hardly moved"
+    HARDLY_CHANGED = "hardly changed"
+    PRECISION_LIMIT = "precision limit"
+    NO_DESCENT = "no descent"
     DIVERGED = "diverged"
     STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,4 +75,76 @@ class DescentResult:
     def __repr__(self) -> str:
         """Show one line per field, without the history."""
         shown = ("message", "status", "success", "fun", "x", "gradient", "nit", "nfev")
-        return "\n".join(f"{name:>8}: {getattr(self, name)}" for name in shown)
+        return _lines(self, shown)
+
+
+class History(NamedTuple):
+    """The points at which a minimisation looked.
+
+    Attributes
+    ----------
+    step : numpy.ndarray of int, shape (k,)
+        The steps taken before.
+    x : array, or dict, list or tuple of arrays
+        The points, stacked along a new first axis, on the device of x.
+    fun, grad_norm : numpy.ndarray of float, shape (k,)
+        f, and the largest absolute value in its gradient.
+    """
+
+    step: Any
+    x: Tree
+    fun: Any
+    grad_norm: Any
+
+
+@dataclass(frozen=True, eq=False)
+class OptimizeResult:
+    """The result of `minimize`.
+
+    Attributes
+    ----------
+    x : array, or dict, list or tuple of arrays
+        The minimum that was found; the best point seen, if the run did not succeed.
+    fun : float
+        f(x).
+    grad : array, or dict, list or tuple of arrays
+        The gradient there.
+    success : bool
+        Whether a minimum, or the target, was reached.
+    status : Status
+        How the run ended.
+    message : str
+        The status as a sentence, with what to do next.
+    nit : int
+        Steps taken.
+    nfev, njev, nhev : int
+        Evaluations of f (those for numerical gradients counted), of its gradient, and of products
+        with its Hessian.
+    gradient : {"exact", "numerical", "given"}
+        How the gradient was had.
+    history : History or None
+        The way to the minimum, if it was asked for.
+    """
+
+    x: Tree
+    fun: float
+    grad: Tree
+    success: bool
+    status: Status
+    message: str
+    nit: int
+    nfev: int
+    njev: int
+    nhev: int
+    gradient: str
+    history: History | None
+
+    def __repr__(self) -> str:
+        """Show one line per field, as SciPy does, without the history."""
+        shown = ("message", "success", "status", "fun", "x", "nit", "grad", "nfev", "njev")
+        return _lines(self, shown)
+
+
+def _lines(result: object, names: Iterable[str]) -> str:
+    width = max(map(len, names))
+    return "\n".join(f"{name:>{width}}: {getattr(result, name)}" for name in names)

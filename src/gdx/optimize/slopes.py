@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,119 +18,191 @@ from gdx.numerical.differences import Differences
 from gdx.numerical.given import as_gradient
 from gdx.numerical.gradient import gradient_at
 from gdx.numerical.jacobian import numerical_jvp
-from gdx.numerical.stencils import stencil
+from gdx.numerical.settings import settings
 from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
 
 Function = Callable[[Tree], Any]
 
 
-class Exact:
+@dataclass
+class Counts:
+    """How often f, its gradient and products with its Hessian were evaluated."""
+
+    nfev: int = 0
+    njev: int = 0
+    nhev: int = 0
+
+
+class Slope(ABC):
+    """f and its gradient at points, counted."""
+
+    name = "given"
+
+    def __init__(self, f: Function, counts: Counts | None = None) -> None:
+        self.f = f
+        self.counts = counts or Counts()
+
+    def value(self, x: Tree) -> Any:
+        """Return what f returns at a point."""
+        self.counts.nfev += 1
+        return self.f(x)
+
+    @abstractmethod
+    def gradient(self, x: Tree) -> Tree:
+        """Return the gradient at a point."""
+
+    def both(self, x: Tree) -> tuple[Any, Tree]:
+        """Return what f returns at a point, and the gradient there."""
+        return self.value(x), self.gradient(x)
+
+
+class Exact(Slope):
     """The derivative of what f computes; where it was first taken, it is not taken again."""
 
     name = "exact"
 
     def __init__(self, f: Function, x: Tree) -> None:
-        self.f = f
-        self.nfev = 1
+        super().__init__(f, Counts(1, 1))
         self.fun, self.first_gradient, _, self.depends = gradient_of(f, 0, (x,), {})
         self.start: Tree | None = x
 
-    def __call__(self, x: Tree) -> Tree:
+    def gradient(self, x: Tree) -> Tree:
         """Return the gradient at a point."""
+        return self.both(x)[1]
+
+    def both(self, x: Tree) -> tuple[Any, Tree]:
+        """Return what f returns at a point, and the gradient there, for little more than f."""
         start, self.start = self.start, None
         if start is x:
-            return self.first_gradient
-        self.nfev += 1
-        return gradient_of(self.f, 0, (x,), {})[1]
+            return self.fun, self.first_gradient
+        self.counts.nfev += 1
+        self.counts.njev += 1
+        fun, gradient, _, _ = gradient_of(self.f, 0, (x,), {})
+        return fun, gradient
 
 
-class Numerical:
-    """Central differences."""
+class ExactWhereTraced(Slope):
+    """Exact, as long as f can be traced; numerical from the first point on where it cannot."""
+
+    def __init__(self, exact: Exact, bounds: Any) -> None:
+        super().__init__(exact.f, exact.counts)
+        self.inner: Slope = exact
+        self.name = exact.name
+        self.bounds = bounds
+
+    def gradient(self, x: Tree) -> Tree:
+        """Return the gradient at a point."""
+        return self._of_inner(lambda slope: slope.gradient(x), x)
+
+    def both(self, x: Tree) -> tuple[Any, Tree]:
+        """Return what f returns at a point, and the gradient there."""
+        both: tuple[Any, Tree] = self._of_inner(lambda slope: slope.both(x), x)
+        return both
+
+    def give_up(self, x: Tree) -> None:
+        """Be numerical from now on."""
+        self.inner = Numerical(self.f, x, self.bounds, self.counts)
+        self.name = self.inner.name
+
+    def _of_inner(self, asked: Callable[[Slope], Any], x: Tree) -> Any:
+        try:
+            return asked(self.inner)
+        except TracingError:
+            self.give_up(x)
+            return asked(self.inner)
+
+
+class Numerical(Slope):
+    """Central differences, within the bounds."""
 
     name = "numerical"
 
-    def __init__(self, f: Function, x: Tree, tried: int = 0) -> None:
-        self.f = f
-        self.nfev = tried
-        self.differences = map_leaves(lambda p: Differences(p, stencil("central")), x)
+    def __init__(self, f: Function, x: Tree, bounds: Any, counts: Counts) -> None:
+        super().__init__(f, counts)
+        within = settings(1, "central", None, bounds=bounds)
+        self.differences = within.at_leaves(
+            lambda leaf, h, ends: Differences(leaf, within.stencil, h, ends), x
+        )
 
-    def __call__(self, x: Tree) -> Tree:
+    def gradient(self, x: Tree) -> Tree:
         """Return the gradient at a point."""
         g, evaluations = gradient_at(self.f, x, self.differences)
-        self.nfev += evaluations
+        self.counts.nfev += evaluations
+        self.counts.njev += 1
         return g
 
 
-class Given:
+class Given(Slope):
     """The user's own gradient."""
 
-    name = "given"
-    nfev = 0
-
-    def __init__(self, grad: Callable[[Tree], Tree]) -> None:
+    def __init__(self, f: Function, grad: Callable[[Tree], Tree]) -> None:
+        super().__init__(f)
         self.grad = grad
 
-    def __call__(self, x: Tree) -> Tree:
+    def gradient(self, x: Tree) -> Tree:
         """Return the gradient at a point."""
+        self.counts.njev += 1
         return as_gradient(x, self.grad(map_leaves(_detached, x)))
 
 
+class Together(Slope):
+    """The user's own gradient, from a function that returns f and its gradient."""
+
+    def value(self, x: Tree) -> Any:
+        """Return what f returns first."""
+        return self.both(x)[0]
+
+    def gradient(self, x: Tree) -> Tree:
+        """Return the gradient at a point."""
+        return self.both(x)[1]
+
+    def both(self, x: Tree) -> tuple[Any, Tree]:
+        """Return what f returns at a point, and the gradient there."""
+        self.counts.nfev += 1
+        self.counts.njev += 1
+        pair = self.f(map_leaves(_detached, x))
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError(
+                f"with grad=True, f must return the pair (value, gradient); it returned {pair!r}."
+            )
+        return pair[0], as_gradient(x, pair[1])
+
+
 def slope(
-    f: Function, x: Tree, grad: Callable[[Tree], Tree] | str | None
-) -> Exact | ExactWhereTraced | Numerical | Given:
-    """Return what gives the gradient of `f`, with its `name`, and `nfev`, the evaluations of f.
+    f: Function, x: Tree, grad: Callable[[Tree], Tree] | str | bool | None, bounds: Any = None
+) -> Slope:
+    """Return what gives f and its gradient, and how: its `name`.
 
     By default it is exact, if `f` can be traced at `x`, and what it returns depends on `x`. PyTorch
     and JAX do not tell if `f` takes a number out of an array, which then is a constant to them: of
     theirs, it must agree with a difference quotient.
     """
     if callable(grad):
-        return Given(grad)
+        return Given(f, grad)
+    if grad is True:
+        return Together(f)
     if grad == "numerical":
-        return Numerical(f, x)
+        return Numerical(f, x, bounds, Counts())
     if grad == "exact":
         exact = Exact(f, x)
         if not exact.depends:
             warn(IGNORED, RuntimeWarning)
         return exact
     if grad is not None:
-        raise ValueError(f"grad must be 'exact', 'numerical', a function or None; got {grad!r}.")
+        raise ValueError(
+            f"grad must be 'exact', 'numerical', a function, True where f returns both its value "
+            f"and its gradient, or None; got {grad!r}."
+        )
     try:
         exact = Exact(f, x)
     except TracingError:
-        return Numerical(f, x, tried=1)
+        return Numerical(f, x, bounds, Counts(nfev=1))
+    if exact.depends and any(library(namespace_of(p)).engine is not None for p in leaves(x)):
+        exact.counts.nfev += 2
+        exact.depends = _agrees(exact, f, x)
     if not exact.depends:
-        return Numerical(f, x, tried=1)
-    if any(library(namespace_of(leaf)).engine is not None for leaf in leaves(x)):
-        exact.nfev += 2
-        if not _agrees(exact, f, x):
-            return Numerical(f, x, tried=3)
-    return ExactWhereTraced(exact)
-
-
-class ExactWhereTraced:
-    """Exact, as long as f can be traced; numerical from the first point on where it cannot."""
-
-    def __init__(self, exact: Exact) -> None:
-        self.inner: Exact | Numerical = exact
-
-    @property
-    def name(self) -> str:
-        """How the gradient is had now."""
-        return self.inner.name
-
-    @property
-    def nfev(self) -> int:
-        """Evaluations of f so far."""
-        return self.inner.nfev
-
-    def __call__(self, x: Tree) -> Tree:
-        """Return the gradient at a point."""
-        try:
-            return self.inner(x)
-        except TracingError:
-            self.inner = Numerical(self.inner.f, x, tried=self.inner.nfev)
-            return self.inner(x)
+        return Numerical(f, x, bounds, Counts(nfev=exact.counts.nfev))
+    return ExactWhereTraced(exact, bounds)
 
 
 def _agrees(exact: Exact, f: Function, x: Tree) -> bool:

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
-from gdx.backends import epsilon, is_finite, namespace_of, to_numpy
-from gdx.numerical.values import gathered
+from gdx.backends import epsilon_of, namespace_of, to_numpy
+from gdx.optimize.loop import Seen
 from gdx.optimize.result import Status
 from gdx.trees import Tree, leaves
 
 
-class Check(NamedTuple):
-    """What was seen of a point: after how many steps, f there, and whether all is finite."""
+def judge(start: Seen, end: Seen, lr: float, *, searched: bool) -> tuple[Status, str]:
+    """Return how a run of all its steps ended, and the sentence for it.
 
-    step: int
-    x: Tree
-    fun: float
-    finite: bool
-
-
-def check(step: int, x: Tree, value: Any) -> Check:
-    """Look at a point and the value of f there; of each array, one number is read."""
-    arrays = leaves(x)
-    if isinstance(value, float):
-        fun = float(value)
-    else:
-        fun = float(to_numpy(gathered([value], arrays[0], namespace_of(arrays[0])))[0])
-    return Check(step, x, fun, math.isfinite(fun) and all(map(is_finite, arrays)))
-
-
-def judge(
-    start: Check, end: Check, gradient: Tree | None, lr: float, *, stopped: bool
-) -> tuple[Status, str]:
-    """Return how a run ended, and the sentence for it."""
-    first = leaves(start.x)[0]
-    eps = epsilon(namespace_of(first), first.dtype)
+    `lr` is the length of the last step, which a line search may have `searched`.
+    """
+    eps = epsilon_of(leaves(start.x)[0])
     if not start.finite:
         return Status.DIVERGED, (
             "Diverged: x or f is NaN or infinite at the start. Try another init_x."
@@ -45,13 +25,12 @@ def judge(
             f"Diverged: x or f became NaN or infinite within {end.step} steps, and x is the best "
             f"point seen. Try a smaller learning rate, for example lr={lr / 10:g}."
         )
-    if stopped:
-        return Status.STOPPED, f"Stopped by the callback after {end.step} steps."
     if end.fun - start.fun > 10 * eps * max(1.0, abs(start.fun)):
         return Status.DIVERGED, (
             f"Diverged: f rose from {start.fun:.6g} to {end.fun:.6g} in {end.step} steps. Try a "
             f"smaller learning rate, for example lr={lr / 10:g}."
         )
+    gradient = end.grad
     if gradient is None:
         return Status.STEP_LIMIT, "No step was asked for: step_num is 0."
     tolerance = eps ** (1 / 3)
@@ -75,9 +54,10 @@ def judge(
             f"gradient was still {slope:.2g}. Try a larger learning rate, for example "
             f"lr={min(lr * 10 / way, 0.1) if way else 0.1:.1g}."
         )
+    advice = ", or another line search" if searched else f", or a learning rate above {lr:g}"
     return Status.STEP_LIMIT, (
         f"Step limit: at the last of {end.step} steps the relative gradient was still {slope:.2g}. "
-        f"Try more steps, or a learning rate somewhat larger than {lr:g}."
+        f"Try more steps{advice}."
     )
 
 

@@ -1,0 +1,75 @@
+"""The box within which a minimum is sought."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gdx.backends import Array, namespace_of, to_numpy
+from gdx.numerical.settings import settings, vector_beside
+from gdx.trees import Tree, leaves, map_leaves
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """Lower and upper bounds, of the shape of x."""
+
+    lower: Array
+    upper: Array
+
+    def nearest(self, x: Array) -> Array:
+        """Return the nearest point of the box."""
+        xp = namespace_of(x)
+        return xp.asarray(xp.clip(x, self.lower, self.upper))  # NumPy makes a number a scalar
+
+    def free(self, x: Array, d: Array, g: Array) -> Array:
+        """Return a direction without the elements that the gradient holds at a bound."""
+        xp = namespace_of(x)
+        held = ((x <= self.lower) & (g > 0)) | ((x >= self.upper) & (g < 0))
+        return xp.where(held, xp.zeros_like(d), d)
+
+    def projected(self, x: Array, g: Array) -> Array:
+        """Return how far a step against the gradient goes before it leaves the box."""
+        return x - namespace_of(x).clip(x - g, self.lower, self.upper)
+
+
+def boxes(bounds: Any, x: Tree) -> Tree | None:
+    """Return the box of each array of x, or raise what is wrong with `bounds`."""
+    given = settings(1, "central", None, bounds=bounds)
+    return None if given.bounds is None else given.at_leaves(_box, x)
+
+
+def _box(x: Array, _: Any, ends: tuple[Any, Any]) -> Box:
+    xp = namespace_of(x)
+    pairs = zip(ends, (-xp.inf, xp.inf), strict=True)
+    lower, upper = (
+        xp.reshape(vector_beside("bounds", none if end is None else end, x), x.shape)
+        for end, none in pairs
+    )
+    low, high = np.atleast_1d(to_numpy(lower)), np.atleast_1d(to_numpy(upper))
+    wrong = ~(low <= high)
+    if wrong.any():
+        i = int(wrong.argmax())
+        raise ValueError(
+            f"bounds must not cross; of element {i} (in C order) they are {low.flat[i]:g} and "
+            f"{high.flat[i]:g}. Write (lower, upper)."
+        )
+    return Box(lower, upper)
+
+
+def nearest(boxes: Tree, x: Tree) -> Tree:
+    """Return the nearest point of which each array lies in its box."""
+    return map_leaves(lambda leaf, box: box.nearest(leaf), x, boxes)
+
+
+def raveled_box(boxes: Tree, x: Tree) -> Box:
+    """Return the box of the vector of all elements of x."""
+    xp = namespace_of(leaves(x)[0])
+
+    def joined(end: str) -> Array:
+        ends = leaves(map_leaves(lambda _, box: getattr(box, end), x, boxes))
+        return xp.concat([xp.reshape(each, (-1,)) for each in ends])
+
+    return Box(joined("lower"), joined("upper"))

@@ -1,0 +1,86 @@
+"""A run that is kept in a file, from which it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gdx.optimize.checkpoint import Path, check_writable, expect, load, save
+from gdx.optimize.limits import Limits
+from gdx.optimize.loop import Seen, Stepper, Trail
+from gdx.optimize.slopes import ExactWhereTraced
+from gdx.optimize.snapshot import packed, unpacked
+from gdx.trees import flattened, leaves
+
+
+@dataclass
+class Kept:
+    """A run and its file.
+
+    Parameters
+    ----------
+    path : str or path
+    every : int
+        After so many steps it is written anew.
+    identity : dict
+        What tells this run from others.
+    stepper, trail, limits
+        The parts of the run.
+    """
+
+    path: Path
+    every: int
+    identity: dict[str, Any]
+    stepper: Stepper
+    trail: Trail
+    limits: Limits
+    saved: int = 0
+
+    def resume(self) -> int:
+        """Restore the run from the file, if there is one; return the number of steps taken."""
+        check_writable(self.path)
+        found = load(self.path)
+        if found is None:
+            return 0
+        header, arrays = found
+        expect(self.path, header, self.identity)
+        form = self.stepper.form
+        state = unpacked(header["state"], arrays, leaves(form)[0])
+        slope = self.stepper.slope
+        vars(slope.counts).update(state["counts"])
+        if slope.name != state["slope"] and isinstance(slope, ExactWhereTraced):
+            slope.give_up(self.stepper.shown(form))
+        self.stepper.restore(state["stepper"])
+        self.limits.restore(state["limits"])
+        points = [self._seen(point) for point in state["points"]]
+        self.trail.best = points.pop(0)
+        self.trail.points = points
+        self.saved = int(header["step"])
+        return self.saved
+
+    def __call__(self, step: int) -> None:
+        """Write the file after so many steps."""
+        if step % self.every == 0 and step != self.saved:
+            self.save(step)
+
+    def save(self, step: int) -> None:
+        """Write the file, once a point has been seen that is worth it."""
+        if self.trail.best is None:
+            return
+        arrays: dict[str, Any] = {}
+        points = [self.trail.best, *self.trail.points]
+        state = {
+            "counts": vars(self.stepper.slope.counts),
+            "slope": self.stepper.slope.name,
+            "stepper": self.stepper.state(),
+            "limits": self.limits.state(),
+            "points": [seen._replace(x=leaves(seen.x), grad=leaves(seen.grad)) for seen in points],
+        }
+        header = {**self.identity, "step": step, "state": packed(state, arrays)}
+        save(self.path, header, arrays)
+        self.saved = step
+
+    def _seen(self, point: list[Any]) -> Seen:
+        seen = Seen(*point)
+        _, refill = flattened(self.stepper.form)
+        return seen._replace(x=refill(iter(seen.x)), grad=refill(iter(seen.grad)))

@@ -1,0 +1,195 @@
+"""The one loop that all methods run in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from gdx.optimize.result import Status
+from gdx.optimize.slopes import Slope
+from gdx.trees import Tree
+
+
+class Seen(NamedTuple):
+    """What was read of a point, and after how many steps."""
+
+    step: int
+    x: Any
+    fun: float
+    grad: Any
+    grad_norm: float
+    finite: bool
+
+
+class Stepper(Protocol):
+    """A method at work: where it is, and how it goes on."""
+
+    slope: Slope
+    patience: float  # so many looks may bring neither a lower f nor a smaller gradient
+    form: Any  # the start, of the structure of what is seen
+
+    @property
+    def x(self) -> Tree:
+        """The current point."""
+
+    @property
+    def grad(self) -> Tree:
+        """The gradient there."""
+
+    def change(self, seen: Seen) -> float:
+        """Return the larger of the relative changes of x and f since the last look."""
+
+    def stuck(self, fun: float) -> Status:
+        """Tell what it means that f does not fall any more."""
+
+    def prepare(self, step: int, look: bool, last: bool) -> Seen | None:
+        """Evaluate what the next step needs; return what was read, if it is to be looked at."""
+
+    def advance(self) -> Status | None:
+        """Take a step, or tell why there is none."""
+
+    def kept(self) -> Tree:
+        """Return the current point, in memory that later steps do not overwrite."""
+
+    def own(self, seen: Seen) -> Seen:
+        """Return the same with a point that later steps do not overwrite."""
+
+    def shown(self, x: Any) -> Tree:
+        """Return a point, or gradient, of what was seen with the structure of the start."""
+
+    def lr(self, step: int) -> float | None:
+        """Return the learning rate of a step, or the length of the last one."""
+
+    def look(self, step: int) -> Seen:
+        """Return what is to be read of the current point."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what is to be remembered to go on in another process."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what was remembered."""
+
+
+class Descent:
+    """What a callback sees of a run, before a step is taken.
+
+    Attributes
+    ----------
+    step : int
+        The number of steps taken so far.
+    x : array or tree
+        The current point: the run's own memory, which later steps may overwrite. Copy to keep it.
+    grad : array or tree
+        The gradient there.
+    fun, grad_norm : float
+        f there, and the largest absolute value in the gradient. In runs by an update rule they are
+        read, and f is evaluated, when they are asked for.
+    lr : float
+        The learning rate; of a line search, its last step.
+    nfev, njev : int
+        Evaluations of f and of its gradient so far.
+    """
+
+    def __init__(self, stepper: Stepper, step: int) -> None:
+        self._stepper = stepper
+        self.step = step
+        self.x, self.grad, self.lr = stepper.x, stepper.grad, stepper.lr(step)
+        counts = stepper.slope.counts
+        self.nfev, self.njev = counts.nfev, counts.njev
+
+    @property
+    def fun(self) -> float:
+        """F at the current point."""
+        return self._stepper.look(self.step).fun
+
+    @property
+    def grad_norm(self) -> float:
+        """The largest absolute value in the gradient."""
+        return self._stepper.look(self.step).grad_norm
+
+
+class Trail:
+    """What a run has seen so far: where it is, and the best point; all points, if it `keeps` them.
+
+    Looking again at the point at which a run ended, which then goes on, changes nothing.
+    """
+
+    end: Seen
+
+    def __init__(self, keeps: bool = False) -> None:
+        self.keeps = keeps
+        self.points: list[Seen] = []
+        self.best: Seen | None = None
+
+    def add(self, seen: Seen, stepper: Stepper) -> None:
+        """Remember a point that was looked at."""
+        self.end = seen
+        better = seen.finite and (self.best is None or seen.fun < self.best.fun)
+        if not (better or self.keeps):
+            return
+        own = stepper.own(seen)
+        if better:
+            self.best = own
+        if self.keeps:
+            if self.points and self.points[-1].step == seen.step:
+                self.points.pop()
+            self.points.append(own)
+
+
+Observer = Callable[[int, Stepper, Seen | None], bool]
+
+
+def run(
+    stepper: Stepper,
+    trail: Trail,
+    stop: Callable[[Seen, Stepper], Status | None],
+    steps: range,
+    check_every: int,
+    before: Sequence[Callable[[int], None]],
+    observers: Sequence[Observer],
+) -> tuple[int, Status]:
+    """Take steps until one of the reasons to stop; return their number and the reason.
+
+    Each point is seen by the observers before a step leads away from it; one that answers True
+    ends the run. Each of `before` is called before anything is evaluated there. An interrupt by the
+    keyboard ends the run like any other reason, once there is a point to return.
+    """
+    step = steps.start
+    try:
+        while True:
+            for each in before:
+                each(step)
+            last = step >= steps.stop
+            look = last or step % check_every == 0
+            seen = stepper.prepare(step, look, last)
+            if seen is not None:
+                trail.add(seen, stepper)
+                status = stop(seen, stepper)
+                if status is not None:
+                    return step, status
+            if last:
+                return step, Status.STEP_LIMIT
+            for observe in observers:
+                if observe(step, stepper, seen):
+                    trail.add(stepper.look(step), stepper)
+                    return step, Status.STOPPED
+            failure = stepper.advance()
+            if failure is not None:
+                return step, failure
+            step += 1
+    except KeyboardInterrupt:
+        if trail.best is None:
+            raise
+        return step, Status.INTERRUPTED
+
+
+def told(callback: Callable[[Descent], Any]) -> Observer:
+    """Return what tells a callback of each point, and whether it has answered True."""
+
+    def tell(step: int, stepper: Stepper, seen: Seen | None) -> bool:
+        answer = callback(Descent(stepper, step))
+        return isinstance(answer, bool | np.bool_) and bool(answer)
+
+    return tell

@@ -1,0 +1,264 @@
+"""Minimisation of a function of arrays, by any method."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import ExitStack
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from gdx.optimize.bounds import boxes, nearest
+from gdx.optimize.checkpoint import Path
+from gdx.optimize.fixed import FixedStep
+from gdx.optimize.kept import Kept
+from gdx.optimize.limits import Limits
+from gdx.optimize.loop import Descent, Observer, Seen, Stepper, Trail, run, told
+from gdx.optimize.methods import METHODS, Method, chosen
+from gdx.optimize.optimizer import Optimizer
+from gdx.optimize.outcome import judged, sentence
+from gdx.optimize.points import own_copy, stacked
+from gdx.optimize.progress import progress_bar
+from gdx.optimize.result import History, OptimizeResult, Status
+from gdx.optimize.slopes import slope
+from gdx.optimize.snapshot import identity_of
+from gdx.options import not_negative, positive, whole
+from gdx.trees import Tree, coarsest_epsilon, leaves
+
+
+def minimize(
+    f: Callable[[Tree], Any],
+    x0: Tree,
+    *,
+    method: str | Method | Optimizer = "l-bfgs",
+    grad: Callable[[Tree], Tree] | str | bool | None = None,
+    hvp: Callable[[Tree, Tree], Tree] | None = None,
+    bounds: Any = None,
+    tol: float = 1e-5,
+    rtol: float = 0.0,
+    target: float | None = None,
+    max_steps: int = 10_000,
+    max_nfev: int | None = None,
+    max_seconds: float | None = None,
+    check_every: int = 10,
+    history: bool = False,
+    callback: Callable[[Descent], Any] | None = None,
+    progress: bool = False,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 100,
+) -> OptimizeResult:
+    r"""Minimise a function of one or many arrays, which never leave their device.
+
+    Parameters
+    ----------
+    f : callable
+        Takes `x` and returns one real number: a Python number or an array of one element.
+    x0 : array_like, or dict, list or tuple of arrays
+        The start. It is copied, never changed. Numbers and lists of numbers become an array of the
+        current backend, integers become the default float.
+    method : str, Method or Optimizer
+        "l-bfgs", "bfgs", "cg" (conjugate gradients), "bb" (gradient descent with steps of Barzilai
+        and Borwein) and "newton-cg" search along lines and read one number, f, from the device at
+        each evaluation. "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw",
+        "amsgrad" and "lion" take steps as the rule says and read nothing between two checks; with
+        options, they are ``gdx.optimize.adam(0.01)``, as ``gdx.optimize.lbfgs(memory=20)`` is
+        "l-bfgs".
+    grad : {"exact", "numerical"}, True or callable, optional
+        The derivative of what `f` computes; central differences; True, if `f` returns both its
+        value and its gradient; or a function of `x` that returns the gradient, of the structure and
+        shapes of `x`. By default it is exact where `f` can be traced, else numerical.
+    hvp : callable, optional
+        For "newton-cg": takes `x` and `v` and returns the Hessian at `x` times `v`. By default it
+        is exact where the gradient is, else a difference of two gradients.
+    bounds : (lower, upper), or one such pair for each array of a tree, optional
+        Numbers, arrays or None, as in `numerical_gradient`: f is never evaluated outside. Not for
+        "bfgs", "cg" and "newton-cg".
+    tol : float
+        The run has converged where no element of the gradient is larger than this (within bounds,
+        of the projected gradient). 0 switches it off.
+    rtol : float
+        It has converged, too, where a step changes neither x nor f by more than `rtol` of its
+        size. 0 switches it off.
+    target : float, optional
+        It ends where f is at most this.
+    max_steps : int
+        The largest number of steps; of searches along a line, not of their evaluations.
+    max_nfev : int, optional
+        It ends after so many evaluations of `f`, those for numerical gradients counted.
+    max_seconds : float, optional
+        It ends after so many seconds.
+    check_every : int
+        Methods without a line search look at f, x and the gradient after so many steps only.
+    history : bool
+        Keep the points at which the run looked.
+    callback : callable, optional
+        Called before each step with a `Descent`: step, x, grad, fun, grad_norm, lr, nfev, njev.
+        Its arrays are the run's own, which later steps overwrite: copy what you keep. Returning
+        True stops.
+    progress : bool
+        Show a progress bar with f and the gradient (needs tqdm: ``pip install tqdm``).
+    checkpoint : str or path, optional
+        A file in which the run is kept. If it exists, the run goes on from it.
+    checkpoint_every : int
+        After how many steps it is written anew.
+
+    Returns
+    -------
+    result : OptimizeResult
+        With `x`, `fun`, `grad`, `success`, `status`, `message`, `nit`, `nfev`, `njev`, `nhev`,
+        `gradient` and `history`.
+
+    Raises
+    ------
+    TypeError
+        If `x0` is not real, or `f` returns something that is not a real number.
+    ValueError
+        If an option is out of range, bounds cross or are not for the method, or `grad` or `hvp`
+        return another structure or shape than that of `x`.
+    CheckpointError
+        If the file is none, a damaged one, or that of another run.
+
+    See Also
+    --------
+    gradient_descent : steps of a fixed length against the gradient, and their whole way.
+
+    Notes
+    -----
+    Who comes from ``scipy.optimize.minimize`` finds `jac` as `grad`, `hessp` as `hvp`, `gtol` as
+    `tol`, `maxiter` as `max_steps` and `maxfun` as `max_nfev`.
+
+    *Precision limit* means that the next step promises less than f can show in its dtype. It is a
+    success if the gradient has become small beside that of the start (√eps of it).
+
+    A value that is NaN or infinite makes a line search go back; a run that cannot go on returns the
+    best point seen and its status. So does Ctrl-C, with the status *interrupted*.
+
+    A checkpoint replaces the last one as a whole, so that a process can be killed at any moment;
+    the run that goes on takes the same way, bit for bit. It knows its method, bounds, start and
+    library, and refuses others; that `f` is the same cannot be known. Stopping rules may change: a
+    larger `max_steps` continues a run that has ended.
+
+    Within bounds, steps are cut at them, and f falls as Armijo's rule asks.
+
+    References
+    ----------
+    J. Nocedal and S. J. Wright (2006), Numerical Optimization, 2nd ed., chapters 3 to 7.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import gdx
+    >>> def rosenbrock(x):
+    ...     return 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+    >>> result = gdx.minimize(rosenbrock, [-1.2, 1.0])
+    >>> print(result.status, np.round(result.x, 4))
+    converged [1. 1.]
+    >>> result = gdx.minimize(rosenbrock, [-1.2, 1.0], bounds=(None, 0.5))
+    >>> np.round(result.x, 4)
+    array([0.5 , 0.25])
+    """
+    max_steps = whole("max_steps", max_steps, 0)
+    check_every = whole("check_every", check_every, 1)
+    checkpoint_every = whole("checkpoint_every", checkpoint_every, 1)
+    x = own_copy("x0", x0)
+    if not any(map(_has_elements, leaves(x))):
+        raise ValueError(f"x0 must hold at least one element; got {x0!r}.")
+    box = boxes(bounds, x)
+    if box is not None:
+        x = nearest(box, x)
+    how = _within(chosen(method), box is not None)
+    if hvp is not None and how is not METHODS["newton-cg"]():
+        raise ValueError(f"hvp is for method='newton-cg' only; method is {how!r}.")
+    limits = Limits(
+        not_negative("tol", tol),
+        not_negative("rtol", rtol),
+        _number("target", target),
+        max_steps,
+        None if max_nfev is None else whole("max_nfev", max_nfev, 1),
+        None if max_seconds is None else positive("max_seconds", max_seconds),
+        coarsest_epsilon(x),
+    )
+    trail = Trail(keeps=bool(history))
+    of_f = slope(f, x, grad, bounds)
+    stepper: Stepper
+    if isinstance(how, Method):
+        stepper = how.stepper(of_f, x, box, hvp)
+    else:
+        stepper = FixedStep(of_f, x, how, box)
+    before: list[Callable[[int], None]] = []
+    kept, start = None, 0
+    if checkpoint is not None:
+        identity = {
+            "method": repr(how),
+            "grad": "given" if callable(grad) else grad,
+            "history": bool(history),
+            **identity_of(x, box),
+        }
+        kept = Kept(checkpoint, checkpoint_every, identity, stepper, trail, limits)
+        start = kept.resume()
+        before.append(kept)
+    steps = range(start, max(start, max_steps))
+    observers: list[Observer] = []
+    with ExitStack() as stack:
+        if progress:
+            before.append(stack.enter_context(progress_bar(steps, trail)))
+        if callback is not None:
+            observers.append(told(callback))
+        nit, status = run(stepper, trail, limits, steps, check_every, before, observers)
+    if kept is not None and status is not Status.INTERRUPTED:
+        kept.save(nit)
+    return _result(stepper, trail, limits, nit, status)
+
+
+def _within(method: Method | Optimizer, bounded: bool) -> Method | Optimizer:
+    """Return the method, if it can keep to bounds where there are any."""
+    if bounded and isinstance(method, Method) and method.within_bounds is None:
+        raise ValueError(
+            f"method {method.name!r} takes no bounds; got some. Write method='l-bfgs' or 'bb', or "
+            "one without a line search, such as 'adam'."
+        )
+    return method
+
+
+def _result(
+    stepper: Stepper, trail: Trail, limits: Limits, nit: int, status: Status
+) -> OptimizeResult:
+    status, reached = judged(status, trail, limits)
+    seen = trail.end if reached or trail.best is None else trail.best
+    counts, shown = stepper.slope.counts, stepper.shown
+    seen = stepper.own(seen)
+    return OptimizeResult(
+        x=shown(seen.x),
+        fun=seen.fun,
+        grad=shown(seen.grad),
+        success=reached,
+        status=status,
+        message=sentence(status, trail, nit, counts.nfev, limits),
+        nit=nit,
+        nfev=counts.nfev,
+        njev=counts.njev,
+        nhev=counts.nhev,
+        gradient=stepper.slope.name,
+        history=_history(trail.points, stepper) if trail.keeps else None,
+    )
+
+
+def _history(points: list[Seen], stepper: Stepper) -> History:
+    return History(
+        np.asarray([seen.step for seen in points]),
+        stacked([stepper.shown(seen.x) for seen in points], stepper.shown(stepper.form)),
+        np.asarray([seen.fun for seen in points]),
+        np.asarray([seen.grad_norm for seen in points]),
+    )
+
+
+def _has_elements(x: Any) -> bool:
+    return 0 not in x.shape
+
+
+def _number(name: str, value: Any) -> float | None:
+    if value is not None and (not isinstance(value, Real) or math.isnan(value)):
+        raise ValueError(f"{name} must be a number or None; got {value!r}.")
+    return None if value is None else float(value)

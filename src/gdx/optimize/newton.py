@@ -1,0 +1,78 @@
+"""Newton's method without the Hessian: conjugate gradients from its products with vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gdx.backends import Array
+from gdx.optimize.objective import Objective
+from gdx.optimize.searched import Direction, Move, Point
+
+Product = Callable[[Array, Array], Array]
+
+# Conjugate gradients end after so many rounds for each element; exact ones would end after one.
+_ROUNDS = 20
+# A curvature below so many roundings of |p|² counts as none.
+_FLAT = 3
+# A direction in which f curves down is gone as far as if it curved up as much, at least by this.
+_SHALLOW = 1e-3
+
+
+class NewtonCG(Direction):
+    r"""The direction that solves ∇²f d = -∇f roughly: to min(1/2, √‖∇f‖) ‖∇f‖.
+
+    It ends where the curvature is not positive, with what it has got by then; where it is negative,
+    that direction is added, as far as the quadratic of the opposite sign would go.
+
+    References
+    ----------
+    R. S. Dembo and T. Steihaug (1983), Truncated-Newton algorithms for large-scale unconstrained
+    optimization, Math. Programming 26, 190-212.
+    J. Nocedal and S. J. Wright (2006), Numerical Optimization, 2nd ed., algorithm 7.1.
+    Y. N. Dauphin et al. (2014), Identifying and attacking the saddle point problem in
+    high-dimensional non-convex optimization, NeurIPS 27: the absolute curvature.
+    """
+
+    def __init__(self, objective: Objective, product: Product) -> None:
+        self.objective, self.product = objective, product
+
+    def first(self, point: Point, norm: float) -> tuple[Array, float]:
+        """Return Newton's direction, and the step 1."""
+        return self._newton(point), 1.0
+
+    def again(self, point: Point, norm: float) -> tuple[Array, float]:
+        """Return the direction against the gradient, and a step of length one."""
+        return -point.grad, 1 / norm
+
+    def after(
+        self, move: Move, numbers: Sequence[float], vectors: Sequence[Any]
+    ) -> tuple[Array, float]:
+        """Return Newton's direction, and the step 1."""
+        return self._newton(move.new), 1.0
+
+    def _newton(self, point: Point) -> Array:
+        reads, g = self.objective.reads, point.grad
+        d, residual, p = 0 * g, g, -g
+        _, (square,), _ = reads(0.0, [g @ g])
+        least = square * min(0.25, math.sqrt(square))
+        for _ in range(_ROUNDS * g.shape[0]):
+            if square <= least:
+                break
+            hp = self.product(point.x, p)
+            _, (curvature, cross, hp_square, p_square), _ = reads(
+                0.0, [p @ hp, residual @ hp, hp @ hp, p @ p]
+            )
+            flat = _FLAT * self.objective.rounding * p_square
+            if curvature < -flat or (curvature <= flat and residual is g):
+                return d + square / max(-curvature, _SHALLOW * p_square) * p
+            if not curvature > flat:
+                return d
+            along = square / curvature
+            d = d + along * p
+            residual = residual + along * hp
+            new = max(0.0, square + along * (2 * cross + along * hp_square))
+            p = new / square * p - residual
+            square = new
+        return d

@@ -1,0 +1,294 @@
+"""Iterations that search along a direction; what an evaluation tells is read all at once."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from gdx.backends import Array
+from gdx.optimize.bounds import Box
+from gdx.optimize.line_search import Search, armijo, strong_wolfe
+from gdx.optimize.loop import Seen
+from gdx.optimize.objective import Objective
+from gdx.optimize.result import Status
+from gdx.trees import Tree
+
+
+class Point(NamedTuple):
+    """A vector, f there, its gradient, what bounds leave of it, and how large that is."""
+
+    x: Array
+    fun: float
+    grad: Array
+    free: Array
+    grad_norm: float
+
+
+class Move(NamedTuple):
+    """An accepted step between two points, and the slopes along it at both."""
+
+    old: Point
+    new: Point
+    d: Array
+    step: float
+    slope: float
+    new_slope: float
+
+
+class Direction(ABC):
+    """Where to go from a point, and how far to try first.
+
+    What it needs of a trial point besides f and the slope, it says in `measured`, and is given in
+    `after`, as numbers and vectors on the host.
+    """
+
+    kept: tuple[str, ...] = ()  # what it must remember to go on in another process
+
+    @abstractmethod
+    def first(self, point: Point, norm: float) -> tuple[Array, float]:
+        """Return the direction and step at the start; `norm` is the Euclidean, of the gradient."""
+
+    def again(self, point: Point, norm: float) -> tuple[Array, float]:
+        """Return the direction and step after a search that found nothing."""
+        return self.first(point, norm)
+
+    def measured(
+        self, point: Point, x: Array, g: Array, free: Array
+    ) -> tuple[list[Array], list[Array]]:
+        """Return arrays of one number, and vectors, that are to be read with f at `x`."""
+        return [], []
+
+    @abstractmethod
+    def after(
+        self, move: Move, numbers: Sequence[float], vectors: Sequence[Any]
+    ) -> tuple[Array, float]:
+        """Return the direction and step after a move."""
+
+
+class Wolfe:
+    """The search that ends where the slope has become flat, too."""
+
+    kept = ()
+
+    def __init__(self, curvature: float) -> None:
+        self.curvature = curvature
+
+    def told(self, point: Point, x: Array, g: Array, d: Array) -> Array:
+        """Return the slope at a trial point."""
+        return g @ d
+
+    def begun(self, fun: float, slope: float, step: float, rounding: float) -> Search:
+        """Return the search of a step."""
+        return strong_wolfe(fun, slope, step, rounding, self.curvature)
+
+
+class Armijo:
+    """The search that ends where f has fallen enough, below the largest of its last values."""
+
+    kept = ("last",)
+
+    def __init__(self, memory: int = 1) -> None:
+        self.memory = memory
+        self.last: list[float] = []
+
+    def told(self, point: Point, x: Array, g: Array, d: Array) -> Array:
+        """Return the change of f that the slope promises at a trial point, which may be cut."""
+        return point.free @ (x - point.x)
+
+    def begun(self, fun: float, slope: float, step: float, rounding: float) -> Search:
+        """Return the search of a step."""
+        self.last = [*self.last, fun][-self.memory :]
+        return armijo(max(self.last), fun, step, rounding)
+
+
+class Searched:
+    """A run of steps, each along a direction to where a search ends.
+
+    Parameters
+    ----------
+    objective : Objective
+    direction : Direction
+    search : Wolfe or Armijo
+    box : Box, optional
+        Of vectors.
+    patience : int
+        How many steps may bring nothing.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        direction: Direction,
+        search: Wolfe | Armijo,
+        box: Box | None = None,
+        patience: float = 20,
+    ) -> None:
+        self.objective, self.direction, self.search, self.box = objective, direction, search, box
+        self.slope, self.form, self.patience = objective.slope, objective.x, patience
+        self.point: Point
+        self.ahead: tuple[Array, float]
+        self.begun = False
+        self.last: Point | None = None
+        self.step = math.nan
+        self.promised = math.inf
+
+    @property
+    def x(self) -> Tree:
+        """The current point."""
+        return self.objective.tree_of(self.point.x)
+
+    @property
+    def grad(self) -> Tree:
+        """The gradient there."""
+        return self.objective.tree_of(self.point.grad)
+
+    def lr(self, step: int) -> float:
+        """Return the length of the last step, in units of the direction."""
+        return self.step
+
+    def prepare(self, step: int, look: bool, last: bool) -> Seen:
+        """Return what is known; at the start, evaluate it."""
+        if not self.begun:
+            self._start(self.objective.x)
+        return self.look(step)
+
+    def look(self, step: int) -> Seen:
+        """Return what is known of the current point."""
+        x, fun, grad, _, norm = self.point
+        return Seen(step, x, fun, grad, norm, math.isfinite(fun))
+
+    def kept(self) -> Tree:
+        """Return the current point, which nothing overwrites."""
+        return self.x
+
+    def own(self, seen: Seen) -> Seen:
+        """Return the same: nothing overwrites it."""
+        return seen
+
+    def shown(self, x: Array) -> Tree:
+        """Return the tree of a vector."""
+        return self.objective.tree_of(x)
+
+    def change(self, seen: Seen) -> float:
+        """Return the larger of the relative changes of x and f at the last step."""
+        if self.last is None:
+            return math.inf
+        largest = self.objective.largest
+        x, old = seen.x, self.last
+        moved, size = self.objective.reads(0.0, [largest(x - old.x), largest(x)])[1]
+        fell = abs(seen.fun - old.fun) / (max(abs(seen.fun), abs(old.fun)) or 1.0)
+        return max(moved / (size or 1.0), fell)
+
+    def stuck(self, fun: float) -> Status:
+        """Tell whether what the last direction promised is lost in the rounding of f."""
+        lost = self.promised <= self._noise(fun)
+        return Status.PRECISION_LIMIT if lost else Status.NO_DESCENT
+
+    def _noise(self, fun: float) -> float:
+        return 10 * self.objective.rounding * abs(fun)
+
+    def state(self) -> dict[str, Any]:
+        """Return what is to be remembered to go on in another process."""
+        return {
+            "point": self.point,
+            "last": self.last,
+            "ahead": self.ahead,
+            "step": self.step,
+            "promised": self.promised,
+            **{part: _kept(getattr(self, part)) for part in ("direction", "search")},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what was remembered."""
+        self.begun = True
+        self.point = Point(*state["point"])
+        self.last = state["last"] and Point(*state["last"])
+        self.ahead = tuple(state["ahead"])
+        self.step, self.promised = state["step"], state["promised"]
+        for part in ("direction", "search"):
+            for name, value in state[part].items():
+                setattr(getattr(self, part), name, value)
+
+    def _start(self, x: Array) -> None:
+        value, g = self.objective.both(x)
+        free, size = self._constrained(x, g)
+        fun, (norm, square), _ = self.objective.reads(value, [size, free @ free])
+        self.point = Point(x, fun, g, free, norm)
+        self.ahead = self.direction.first(self.point, math.sqrt(square) or 1.0)
+        self.begun = True
+
+    def _constrained(self, x: Array, g: Array) -> tuple[Array, Array]:
+        """Return what bounds leave of a gradient, and the largest element that stops a run."""
+        largest, box = self.objective.largest, self.box
+        if box is None:
+            return g, largest(g)
+        return box.free(x, g, g), largest(box.projected(x, g))
+
+    def advance(self) -> Status | None:
+        """Take a step. After a failure, try once more, from the gradient alone."""
+        self.promised = math.inf
+        if self._moved():
+            return None
+        promised, free = self.promised, self.point.free
+        _, (square,), _ = self.objective.reads(0.0, [free @ free])
+        self.ahead = self.direction.again(self.point, math.sqrt(square) or 1.0)
+        if self._moved():
+            return None
+        self.promised = promised
+        return self.stuck(self.point.fun)
+
+    def _moved(self) -> bool:
+        objective, point, box = self.objective, self.point, self.box
+        d, step = self.ahead
+        search: Search | None = None
+        best: tuple[Move, list[float], list[Any]] | None = None
+        while True:
+            x = point.x + step * d
+            if box is not None:
+                x = box.nearest(x)
+            value, g = objective.both(x)
+            free, size = self._constrained(x, g)
+            numbers, vectors = self.direction.measured(point, x, g, free)
+            wanted = [size, self.search.told(point, x, g, d), *numbers]
+            if search is None:
+                wanted.append(point.free @ d)
+            fun, read, vectors = objective.reads(value, wanted, vectors)
+            if search is None:
+                slope = read.pop()
+                if not slope < 0:
+                    return False
+                self.promised = -step * slope
+                search = self.search.begun(point.fun, slope, step, self._noise(point.fun))
+                next(search)
+            size, told, *numbers = read
+            if not math.isfinite(size):
+                fun = math.inf
+            move = Move(point, Point(x, fun, g, free, size), d, step, slope, told)
+            trial = move, numbers, vectors
+            if best is None or fun < best[0].new.fun:
+                best = trial
+            try:
+                step = search.send((fun, told))
+            except StopIteration as found:
+                if found.value is None:
+                    return False
+                if found.value != step:
+                    move, numbers, vectors = best
+                    new = move.new
+                    self.direction.measured(point, new.x, new.grad, new.free)
+                break
+        self._go(move, numbers, vectors)
+        return True
+
+    def _go(self, move: Move, numbers: list[float], vectors: list[Any]) -> None:
+        self.last, self.point, self.step = move.old, move.new, move.step
+        d, step = self.direction.after(move, numbers, vectors)
+        if self.box is not None:
+            d = self.box.free(move.new.x, d, move.new.grad)
+        self.ahead = d, step
+
+
+def _kept(part: Direction | Wolfe | Armijo) -> dict[str, Any]:
+    return {name: getattr(part, name) for name in part.kept}
