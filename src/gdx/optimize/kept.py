@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gdx.optimize.checkpoint import Path, check_writable, expect, load, save
+from gdx.optimize.checkpoint import Path, State, check_writable, expect, load, save
 from gdx.optimize.limits import Limits
 from gdx.optimize.loop import Seen, Stepper, Trail
 from gdx.optimize.slopes import ExactWhereTraced
 from gdx.optimize.snapshot import packed, unpacked
 from gdx.trees import flattened, leaves
+
+
+def found(path: Path, identity: Mapping[str, Any]) -> State | None:
+    """Return what the file of a run holds; None if there is none yet, but it can be written."""
+    check_writable(path)
+    state = load(path)
+    if state is not None:
+        expect(path, state[0], identity)
+    return state
 
 
 @dataclass
@@ -22,7 +32,7 @@ class Kept:
     path : str or path
     every : int
         After so many steps it is written anew.
-    identity : dict
+    identity : mapping
         What tells this run from others.
     stepper, trail, limits
         The parts of the run.
@@ -30,20 +40,14 @@ class Kept:
 
     path: Path
     every: int
-    identity: dict[str, Any]
+    identity: Mapping[str, Any]
     stepper: Stepper
     trail: Trail
     limits: Limits
     saved: int = 0
 
-    def resume(self) -> int:
-        """Restore the run from the file, if there is one; return the number of steps taken."""
-        check_writable(self.path)
-        found = load(self.path)
-        if found is None:
-            return 0
-        header, arrays = found
-        expect(self.path, header, self.identity)
+    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+        """Bring the run to where it was."""
         form = self.stepper.form
         state = unpacked(header["state"], arrays, leaves(form)[0])
         slope = self.stepper.slope
@@ -52,11 +56,8 @@ class Kept:
             slope.give_up(self.stepper.shown(form))
         self.stepper.restore(state["stepper"])
         self.limits.restore(state["limits"])
-        points = [self._seen(point) for point in state["points"]]
-        self.trail.best = points.pop(0)
-        self.trail.points = points
+        self.trail.best, *self.trail.points = map(self._seen, state["points"])
         self.saved = int(header["step"])
-        return self.saved
 
     def __call__(self, step: int) -> None:
         """Write the file after so many steps."""

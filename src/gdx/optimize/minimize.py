@@ -13,7 +13,7 @@ import numpy as np
 from gdx.optimize.bounds import boxes, nearest
 from gdx.optimize.checkpoint import Path
 from gdx.optimize.fixed import FixedStep
-from gdx.optimize.kept import Kept
+from gdx.optimize.kept import Kept, found
 from gdx.optimize.limits import Limits
 from gdx.optimize.loop import Descent, Observer, Seen, Stepper, Trail, run, told
 from gdx.optimize.methods import METHODS, Method, chosen
@@ -180,15 +180,7 @@ def minimize(
         None if max_seconds is None else positive("max_seconds", max_seconds),
         coarsest_epsilon(x),
     )
-    trail = Trail(keeps=bool(history))
-    of_f = slope(f, x, grad, bounds)
-    stepper: Stepper
-    if isinstance(how, Method):
-        stepper = how.stepper(of_f, x, box, hvp)
-    else:
-        stepper = FixedStep(of_f, x, how, box)
-    before: list[Callable[[int], None]] = []
-    kept, start = None, 0
+    identity, state = {}, None
     if checkpoint is not None:
         identity = {
             "method": repr(how),
@@ -196,8 +188,21 @@ def minimize(
             "history": bool(history),
             **identity_of(x, box),
         }
+        state = found(checkpoint, identity)
+    of_f = slope(f, x, grad, bounds)
+    stepper: Stepper
+    if isinstance(how, Method):
+        stepper = how.stepper(of_f, x, box, hvp)
+    else:
+        stepper = FixedStep(of_f, x, how, box)
+    trail = Trail(keeps=bool(history))
+    before: list[Callable[[int], None]] = []
+    kept, start = None, 0
+    if checkpoint is not None:
         kept = Kept(checkpoint, checkpoint_every, identity, stepper, trail, limits)
-        start = kept.resume()
+        if state is not None:
+            kept.restore(*state)
+        start = kept.saved
         before.append(kept)
     steps = range(start, max(start, max_steps))
     observers: list[Observer] = []

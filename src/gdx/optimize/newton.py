@@ -56,15 +56,17 @@ class NewtonCG(Direction):
         reads, g = self.objective.reads, point.grad
         d, residual, p = 0 * g, g, -g
         _, (square,), _ = reads(0.0, [g @ g])
-        least = square * min(0.25, math.sqrt(square))
+        rounding = self.objective.rounding
+        least = square * max(min(0.25, math.sqrt(square)), rounding)
+        most = square / rounding  # a larger residual is made of rounding
         for _ in range(_ROUNDS * g.shape[0]):
-            if square <= least:
+            if not least < square < most:
                 break
             hp = self.product(point.x, p)
             _, (curvature, cross, hp_square, p_square), _ = reads(
                 0.0, [p @ hp, residual @ hp, hp @ hp, p @ p]
             )
-            flat = _FLAT * self.objective.rounding * p_square
+            flat = _FLAT * rounding * p_square
             if curvature < -flat or (curvature <= flat and residual is g):
                 return d + square / max(-curvature, _SHALLOW * p_square) * p
             if not curvature > flat:

@@ -18,7 +18,7 @@ from gdx.backends import (
     namespace_of,
     to_numpy,
 )
-from gdx.trees import Tree, is_tree, leaves
+from gdx.trees import Tree, is_tree, leaves, map_leaves
 
 Arrays = dict[str, Any]
 
@@ -54,12 +54,15 @@ def unpacked(value: Any, arrays: Mapping[str, Any], beside: Array) -> Any:
 
 def identity_of(x: Tree, boxes: Tree | None) -> dict[str, Any]:
     """Return what tells a start within bounds from others."""
-    ends = [] if boxes is None else leaves(boxes)
+    bounds = None
+    if boxes is not None:
+        ends = map_leaves(lambda _, box: (box.lower, box.upper), x, boxes)
+        bounds = _checksum(leaves(ends))
     return {
         "library": library(namespace_of(leaves(x)[0])).name,
         "structure of x0": _structure(x),
         "checksum of x0": _checksum(leaves(x)),
-        "checksum of bounds": _checksum([end for box in ends for end in (box.lower, box.upper)]),
+        "checksum of bounds": bounds,
     }
 
 
