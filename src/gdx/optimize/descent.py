@@ -152,9 +152,9 @@ def gradient_descent(
             observers.append(_printed)
         if callback is not None:
             observers.append(told(callback))
-        nit, ended = run(stepper, trail, _stop, steps, check_every, before, observers)
+        ended = run(stepper, trail, _stop, steps, check_every, before, observers)
 
-    start, end = trail.start, trail.end
+    start, end, nit = trail.start, trail.end, stepper.steps
     best = trail.best or start
     status, message = judge(start, end, stepper.lr(nit) or lr, searched=method is not None)
     if ended in (Status.STOPPED, Status.INTERRUPTED) or (

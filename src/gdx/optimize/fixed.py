@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-from gdx.backends import Array, library, namespace_of
+from gdx.backends import common_namespace, library
 from gdx.optimize.bounds import nearest
 from gdx.optimize.loop import Seen
 from gdx.optimize.optimizer import Optimizer
@@ -48,21 +50,32 @@ class FixedStep:
         self.state_of_rule = optimizer.init(x)
         self.update = optimizer.runner(x)
         self.reads = Reads(leaves(x)[0])
+        copied = library(common_namespace(*leaves(x))).copied
+        self.copied: Callable[[Tree], Tree] = partial(map_leaves, copied) if is_tree(x) else copied
         self.seen: Seen | None = None
         self.before: Seen | None = None
 
-    def prepare(self, step: int, look: bool, last: bool) -> Seen | None:
-        """Evaluate the gradient, and f where it is looked at."""
-        if not look:
-            self.grad, self.seen = self.slope.gradient(self.x), None
-            return None
-        self.x = _over_leaves(_settled, self.x)
+    @property
+    def steps(self) -> int:
+        """How many were taken."""
+        return self.state_of_rule.step
+
+    def prepare(self, step: int, last: bool) -> Seen:
+        """Evaluate f and its gradient, and read them."""
         if last and not self.last_gradient:
             value = self.slope.value(self.x)
         else:
             value, self.grad = self.slope.both(self.x)
         self.seen = self._read(step, value)
         return self.seen
+
+    def unseen(self, steps: range) -> Iterator[int]:
+        """Take steps of which nothing is read; yield the number of each before it is taken."""
+        gradient = self.slope.gradient
+        for step in steps:
+            self.grad, self.seen = gradient(self.x), None
+            yield step
+            self.advance()
 
     def look(self, step: int) -> Seen:
         """Return what is read of the current point; f is evaluated if it was not yet."""
@@ -109,12 +122,12 @@ class FixedStep:
 
     def kept(self) -> Tree:
         """Return a copy of the current point."""
-        return _over_leaves(_copied, self.x)
+        return self.copied(self.x)
 
     def own(self, seen: Seen) -> Seen:
         """Return the same with copies of the point and the gradient, whose memory is used again."""
-        grad = seen.grad if seen.grad is None else _over_leaves(_copied, seen.grad)
-        return seen._replace(x=_over_leaves(_copied, seen.x), grad=grad)
+        grad = seen.grad if seen.grad is None else self.copied(seen.grad)
+        return seen._replace(x=self.copied(seen.x), grad=grad)
 
     def shown(self, x: Tree) -> Tree:
         """Return a point as it is."""
@@ -138,15 +151,3 @@ class FixedStep:
     def lr(self, step: int) -> float | None:
         """Return the learning rate of a step."""
         return self.optimizer.lr_at(step)
-
-
-def _over_leaves(function: Any, x: Tree) -> Tree:
-    return map_leaves(function, x) if is_tree(x) else function(x)
-
-
-def _copied(x: Array) -> Array:
-    return library(namespace_of(x)).copied(x)
-
-
-def _settled(x: Array) -> Array:
-    return library(namespace_of(x)).settled(x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -31,6 +31,10 @@ class Stepper(Protocol):
     form: Any  # the start, of the structure of what is seen
 
     @property
+    def steps(self) -> int:
+        """How many were taken."""
+
+    @property
     def x(self) -> Tree:
         """The current point."""
 
@@ -44,11 +48,14 @@ class Stepper(Protocol):
     def stuck(self, fun: float) -> Status:
         """Tell what it means that f does not fall any more."""
 
-    def prepare(self, step: int, look: bool, last: bool) -> Seen | None:
-        """Evaluate what the next step needs; return what was read, if it is to be looked at."""
+    def prepare(self, step: int, last: bool) -> Seen:
+        """Evaluate what the next step needs, and return what was read of the current point."""
 
     def advance(self) -> Status | None:
         """Take a step, or tell why there is none."""
+
+    def unseen(self, steps: range) -> Iterator[int]:
+        """Take steps of which nothing is read; yield the number of each before it is taken."""
 
     def kept(self) -> Tree:
         """Return the current point, in memory that later steps do not overwrite."""
@@ -149,8 +156,8 @@ def run(
     check_every: int,
     before: Sequence[Callable[[int], None]],
     observers: Sequence[Observer],
-) -> tuple[int, Status]:
-    """Take steps until one of the reasons to stop; return their number and the reason.
+) -> Status:
+    """Take steps until one of the reasons to stop, and return it.
 
     Each point is seen by the observers before a step leads away from it; one that answers True
     ends the run. Each of `before` is called before anything is evaluated there. An interrupt by the
@@ -162,27 +169,37 @@ def run(
             for each in before:
                 each(step)
             last = step >= steps.stop
-            look = last or step % check_every == 0
-            seen = stepper.prepare(step, look, last)
-            if seen is not None:
+            if last or step % check_every == 0:
+                seen = stepper.prepare(step, last)
                 trail.add(seen, stepper)
                 status = stop(seen, stepper)
                 if status is not None:
-                    return step, status
-            if last:
-                return step, Status.STEP_LIMIT
-            for observe in observers:
-                if observe(step, stepper, seen):
-                    trail.add(stepper.look(step), stepper)
-                    return step, Status.STOPPED
-            failure = stepper.advance()
-            if failure is not None:
-                return step, failure
+                    return status
+                if last:
+                    return Status.STEP_LIMIT
+                if _ended(observers, step, stepper, seen):
+                    return Status.STOPPED
+                failure = stepper.advance()
+                if failure is not None:
+                    return failure
+            else:
+                next_look = min(step - step % check_every + check_every, steps.stop)
+                for step in stepper.unseen(range(step, step + 1 if before else next_look)):
+                    if observers and _ended(observers, step, stepper, None):
+                        trail.add(stepper.look(step), stepper)
+                        return Status.STOPPED
             step += 1
     except KeyboardInterrupt:
         if trail.best is None:
             raise
-        return step, Status.INTERRUPTED
+        return Status.INTERRUPTED
+
+
+def _ended(observers: Sequence[Observer], step: int, stepper: Stepper, seen: Seen | None) -> bool:
+    for observe in observers:
+        if observe(step, stepper, seen):
+            return True
+    return False
 
 
 def told(callback: Callable[[Descent], Any]) -> Observer:

@@ -192,7 +192,7 @@ def minimize(
     of_f = slope(f, x, grad, bounds)
     stepper: Stepper
     if isinstance(how, Method):
-        stepper = how.stepper(of_f, x, box, hvp)
+        stepper, check_every = how.stepper(of_f, x, box, hvp), 1
     else:
         stepper = FixedStep(of_f, x, how, box)
     trail = Trail(keeps=bool(history))
@@ -211,10 +211,10 @@ def minimize(
             before.append(stack.enter_context(progress_bar(steps, trail)))
         if callback is not None:
             observers.append(told(callback))
-        nit, status = run(stepper, trail, limits, steps, check_every, before, observers)
+        status = run(stepper, trail, limits, steps, check_every, before, observers)
     if kept is not None and status is not Status.INTERRUPTED:
-        kept.save(nit)
-    return _result(stepper, trail, limits, nit, status)
+        kept.save(stepper.steps)
+    return _result(stepper, trail, limits, status)
 
 
 def _within(method: Method | Optimizer, bounded: bool) -> Method | Optimizer:
@@ -227,9 +227,7 @@ def _within(method: Method | Optimizer, bounded: bool) -> Method | Optimizer:
     return method
 
 
-def _result(
-    stepper: Stepper, trail: Trail, limits: Limits, nit: int, status: Status
-) -> OptimizeResult:
+def _result(stepper: Stepper, trail: Trail, limits: Limits, status: Status) -> OptimizeResult:
     status, reached = judged(status, trail, limits)
     seen = trail.end if reached or trail.best is None else trail.best
     counts, shown = stepper.slope.counts, stepper.shown
@@ -240,8 +238,8 @@ def _result(
         grad=shown(seen.grad),
         success=reached,
         status=status,
-        message=sentence(status, trail, nit, counts.nfev, limits),
-        nit=nit,
+        message=sentence(status, trail, stepper.steps, counts.nfev, limits),
+        nit=stepper.steps,
         nfev=counts.nfev,
         njev=counts.njev,
         nhev=counts.nhev,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gdx.backends import Array
@@ -130,6 +130,7 @@ class Searched:
         self.point: Point
         self.ahead: tuple[Array, float]
         self.begun = False
+        self.steps = 0
         self.last: Point | None = None
         self.step = math.nan
         self.promised = math.inf
@@ -148,7 +149,7 @@ class Searched:
         """Return the length of the last step, in units of the direction."""
         return self.step
 
-    def prepare(self, step: int, look: bool, last: bool) -> Seen:
+    def prepare(self, step: int, last: bool) -> Seen:
         """Return what is known; at the start, evaluate it."""
         if not self.begun:
             self._start(self.objective.x)
@@ -195,6 +196,7 @@ class Searched:
             "point": self.point,
             "last": self.last,
             "ahead": self.ahead,
+            "steps": self.steps,
             "step": self.step,
             "promised": self.promised,
             **{part: _kept(getattr(self, part)) for part in ("direction", "search")},
@@ -206,7 +208,7 @@ class Searched:
         self.point = Point(*state["point"])
         self.last = state["last"] and Point(*state["last"])
         self.ahead = tuple(state["ahead"])
-        self.step, self.promised = state["step"], state["promised"]
+        self.steps, self.step, self.promised = state["steps"], state["step"], state["promised"]
         for part in ("direction", "search"):
             for name, value in state[part].items():
                 setattr(getattr(self, part), name, value)
@@ -238,6 +240,10 @@ class Searched:
             return None
         self.promised = promised
         return self.stuck(self.point.fun)
+
+    def unseen(self, steps: range) -> Iterator[int]:
+        """Take none: a search looks at every point."""
+        return iter(())
 
     def _moved(self) -> bool:
         objective, point, box = self.objective, self.point, self.box
@@ -284,6 +290,7 @@ class Searched:
 
     def _go(self, move: Move, numbers: list[float], vectors: list[Any]) -> None:
         self.last, self.point, self.step = move.old, move.new, move.step
+        self.steps += 1
         d, step = self.direction.after(move, numbers, vectors)
         if self.box is not None:
             d = self.box.free(move.new.x, d, move.new.grad)

@@ -142,6 +142,11 @@ class Given(Slope):
     def gradient(self, x: Tree) -> Tree:
         """Return the gradient at a point."""
         self.counts.njev += 1
+        if type(x) is np.ndarray:  # the short way for the steps that cost least
+            g = self.grad(x)
+            if type(g) is np.ndarray and g.dtype == x.dtype and g.shape == x.shape:
+                return g
+            return as_gradient(x, g)
         return as_gradient(x, self.grad(map_leaves(_detached, x)))
 
 
