@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = {
     "gradient_field": ["gradient_field.png"],
     "gradient_descent": ["learning_rates.png"],
+    "optimizers": ["optimizers.png"],
     "simple_net": ["simple_net_loss.png"],
     "finite_differences": ["step_size.png"],
     "digits": ["digits_loss.png", "digits_misread.png"],
@@ -41,7 +42,9 @@ def test_on_numpy(name, tmp_path):
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
-@pytest.mark.parametrize("name", ["gradient_field", "simple_net", "finite_differences", "digits"])
+@pytest.mark.parametrize(
+    "name", ["gradient_field", "optimizers", "simple_net", "finite_differences", "digits"]
+)
 def test_on_other_libraries(name, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")

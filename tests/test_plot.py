@@ -74,9 +74,20 @@ def test_a_path_may_be_a_result_or_a_list():
     np.testing.assert_array_equal(lines[0], lines[2])
 
 
+def test_a_path_may_be_a_minimisation():
+    result = gdx.minimize(bowl, [-3.0, 4.0], history=True)
+    drawn = gdx.plot.descent_path(bowl, result).lines[2].get_xydata()
+    np.testing.assert_array_equal(drawn, result.history.x)
+    line = gdx.plot.loss_curve(result).lines[0]
+    np.testing.assert_array_equal(line.get_xdata(), result.history.step)
+    np.testing.assert_array_equal(line.get_ydata(), result.history.fun)
+
+
 @pytest.mark.parametrize(
     ("draw", "message"),
     [
+        (lambda: gdx.plot.loss_curve(gdx.minimize(bowl, [1.0, 2.0])), "run it with history=True"),
+        (lambda: gdx.plot.descent_path(bowl, gdx.minimize(bowl, [1.0, 2.0])), "history=True"),
         (lambda: gdx.plot.descent_path(bowl, np.full((3, 2), np.nan)), "no finite point"),
         (lambda: gdx.plot.descent_path(lambda x: x, np.ones((3, 2))), r"one number.*\(2,\)"),
         (lambda: gdx.plot.learning_rates(bowl, [1.0, 2.0], [0.1], 0), "step_num"),

@@ -10,15 +10,18 @@ import numpy as np
 from gdx.backends import Array, as_like, asarray, floating, is_array, namespace_of, to_numpy
 from gdx.numerical import numerical_gradient
 from gdx.numerical.values import gathered
-from gdx.optimize import DescentResult, gradient_descent
+from gdx.optimize import DescentResult, History, OptimizeResult, gradient_descent
 from gdx.options import whole
 
 Axes = Any
 _GRID = 61  # points along each side of a picture
 
 
+Result = DescentResult | OptimizeResult
+
+
 def descent_path(
-    f: Callable[[Array], Any], path: Array | DescentResult, *, ax: Axes | None = None
+    f: Callable[[Array], Any], path: Array | Result, *, ax: Axes | None = None
 ) -> Axes:
     """Draw the way of a descent over the contours of f, with both axes through the origin.
 
@@ -26,7 +29,7 @@ def descent_path(
     ----------
     f : callable
         A function of two variables; called for each point of a grid.
-    path : array_like, shape (steps, 2), or DescentResult
+    path : array_like, shape (steps, 2), or the result of a run that kept its history
         The points of the descent, as in ``x, path = gradient_descent(...)``.
     ax : matplotlib Axes, optional
         Where to draw; a new figure otherwise.
@@ -47,7 +50,7 @@ def descent_path(
     >>> ax.get_xlabel()
     '$x_0$'
     """
-    path, _ = floating(path.history if isinstance(path, DescentResult) else path, "path")
+    path, _ = floating(_points_of(path) if isinstance(path, Result) else path, "path")
     points = to_numpy(path)
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise ValueError(f"path must have the shape (steps, 2); it has {points.shape}.")
@@ -124,7 +127,7 @@ def learning_rates(
 
 
 def loss_curve(
-    losses: DescentResult | Array | Sequence[float],
+    losses: Result | Array | Sequence[float],
     *,
     label: str | None = None,
     ax: Axes | None = None,
@@ -133,8 +136,9 @@ def loss_curve(
 
     Parameters
     ----------
-    losses : DescentResult or one-dimensional array_like
-        The result of a descent, of which the checks are drawn, or one loss for each step.
+    losses : DescentResult, OptimizeResult or one-dimensional array_like
+        The result of a descent, of which the checks are drawn, or of `minimize` with its history,
+        or one loss for each step.
     label : str, optional
         The name of the curve in a legend.
     ax : matplotlib Axes, optional
@@ -154,6 +158,9 @@ def loss_curve(
     """
     if isinstance(losses, DescentResult):
         steps, heights = map(np.asarray, zip(*losses.checks, strict=True))
+    elif isinstance(losses, OptimizeResult):
+        history = _kept(losses)
+        steps, heights = history.step, history.fun
     else:
         heights = to_numpy(losses) if is_array(losses) else np.asarray([*map(to_numpy, losses)])
         if heights.ndim != 1:
@@ -165,6 +172,18 @@ def loss_curve(
     if label:
         ax.legend()
     return ax
+
+
+def _points_of(result: Result) -> Array:
+    history = _kept(result)
+    return history.x if isinstance(history, History) else history
+
+
+def _kept(result: Result) -> Any:
+    """Return the history of a run."""
+    if result.history is None:
+        raise ValueError("the result has no history to draw: run it with history=True.")
+    return result.history
 
 
 def gradient_field(
