@@ -50,6 +50,8 @@ from gdx.numerical import (
     numerical_jvp,
 )
 from gdx.optimize import (
+    BatchDescent,
+    BatchResult,
     CheckpointError,
     Descent,
     DescentResult,
@@ -68,6 +70,8 @@ __all__ = [
     "BackendFallbackWarning",
     "BackendInfo",
     "BackendUnavailableError",
+    "BatchDescent",
+    "BatchResult",
     "CheckpointError",
     "Derivative",
     "Descent",

@@ -3,6 +3,7 @@
 from gdx.optimize.checkpoint import CheckpointError
 from gdx.optimize.descent import gradient_descent
 from gdx.optimize.loop import Descent
+from gdx.optimize.many import BatchDescent, BatchResult
 from gdx.optimize.methods import Method, lbfgs
 from gdx.optimize.minimize import minimize
 from gdx.optimize.optimizer import (
@@ -35,6 +36,8 @@ from gdx.optimize.schedules import (
 from gdx.optimize.segments import OptimizerState
 
 __all__ = [
+    "BatchDescent",
+    "BatchResult",
     "CheckpointError",
     "Descent",
     "DescentResult",

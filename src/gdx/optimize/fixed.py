@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from gdx.backends import common_namespace, library
+from gdx.backends import common_namespace, device_of, library
 from gdx.optimize.bounds import nearest
 from gdx.optimize.loop import Seen
 from gdx.optimize.optimizer import Optimizer
@@ -49,8 +49,10 @@ class FixedStep:
         self.grad: Tree | None = None
         self.state_of_rule = optimizer.init(x)
         self.update = optimizer.runner(x)
-        self.reads = Reads(leaves(x)[0])
-        copied = library(common_namespace(*leaves(x))).copied
+        xp, first = common_namespace(*leaves(x)), leaves(x)[0]
+        # Steps may take the memory of x away, but what is read goes beside an array.
+        self.reads = Reads(xp.zeros(1, dtype=first.dtype, device=device_of(first)))
+        copied = library(xp).copied
         self.copied: Callable[[Tree], Tree] = partial(map_leaves, copied) if is_tree(x) else copied
         self.seen: Seen | None = None
         self.before: Seen | None = None

@@ -184,7 +184,8 @@ def run(
                     return failure
             else:
                 next_look = min(step - step % check_every + check_every, steps.stop)
-                for step in stepper.unseen(range(step, step + 1 if before else next_look)):
+                unseen = range(step, step + 1 if before else next_look)
+                for step in stepper.unseen(unseen):
                     if observers and _ended(observers, step, stepper, None):
                         trail.add(stepper.look(step), stepper)
                         return Status.STOPPED
@@ -196,10 +197,7 @@ def run(
 
 
 def _ended(observers: Sequence[Observer], step: int, stepper: Stepper, seen: Seen | None) -> bool:
-    for observe in observers:
-        if observe(step, stepper, seen):
-            return True
-    return False
+    return any(observe(step, stepper, seen) for observe in observers)
 
 
 def told(callback: Callable[[Descent], Any]) -> Observer:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from gdx.optimize.bounds import boxes, nearest
-from gdx.optimize.checkpoint import Path
+from gdx.optimize.checkpoint import Path, State
 from gdx.optimize.fixed import FixedStep
 from gdx.optimize.kept import Kept, found
 from gdx.optimize.limits import Limits
-from gdx.optimize.loop import Descent, Observer, Seen, Stepper, Trail, run, told
+from gdx.optimize.loop import Observer, Seen, Stepper, Trail, run, told
+from gdx.optimize.many import BatchResult, minimize_many
 from gdx.optimize.methods import METHODS, Method, chosen
 from gdx.optimize.optimizer import Optimizer
 from gdx.optimize.outcome import judged, sentence
@@ -25,7 +26,7 @@ from gdx.optimize.result import History, OptimizeResult, Status
 from gdx.optimize.slopes import slope
 from gdx.optimize.snapshot import identity_of
 from gdx.options import not_negative, positive, whole
-from gdx.trees import Tree, coarsest_epsilon, leaves
+from gdx.trees import Tree, coarsest_epsilon, is_tree, leaves
 
 
 def minimize(
@@ -44,11 +45,12 @@ def minimize(
     max_seconds: float | None = None,
     check_every: int = 10,
     history: bool = False,
-    callback: Callable[[Descent], Any] | None = None,
+    callback: Callable[[Any], Any] | None = None,
     progress: bool = False,
     checkpoint: Path | None = None,
     checkpoint_every: int = 100,
-) -> OptimizeResult:
+    batch: bool = False,
+) -> OptimizeResult | BatchResult:
     r"""Minimise a function of one or many arrays, which never leave their device.
 
     Parameters
@@ -103,12 +105,19 @@ def minimize(
         A file in which the run is kept. If it exists, the run goes on from it.
     checkpoint_every : int
         After how many steps it is written anew.
+    batch : bool
+        Minimise k problems at once, which lie along the first axis of `x0`: f takes (k, ...) and
+        returns (k,), of which each value depends on its own point alone. Each problem has its own
+        line search and end. For "l-bfgs", "bfgs" and update rules; without `hvp`, `history`,
+        `progress` and `checkpoint`. After every `check_every` evaluations of all problems one
+        number is read, and `callback` called.
 
     Returns
     -------
     result : OptimizeResult
         With `x`, `fun`, `grad`, `success`, `status`, `message`, `nit`, `nfev`, `njev`, `nhev`,
-        `gradient` and `history`.
+        `gradient` and `history`. If `batch`, a `BatchResult`, in which most of these have an entry
+        for each problem.
 
     Raises
     ------
@@ -158,6 +167,10 @@ def minimize(
     >>> result = gdx.minimize(rosenbrock, [-1.2, 1.0], bounds=(None, 0.5))
     >>> np.round(result.x, 4)
     array([0.5 , 0.25])
+    >>> starts = np.asarray([[-1.2, 1.0], [2.0, 2.0], [0.0, -1.0]])
+    >>> result = gdx.minimize(lambda x: rosenbrock(x.T), starts, batch=True)
+    >>> result.message
+    '3 of 3 problems converged.'
     """
     max_steps = whole("max_steps", max_steps, 0)
     check_every = whole("check_every", check_every, 1)
@@ -180,7 +193,26 @@ def minimize(
         None if max_seconds is None else positive("max_seconds", max_seconds),
         coarsest_epsilon(x),
     )
-    identity, state = {}, None
+    if batch:
+        single = {"hvp": hvp, "history": history, "progress": progress, "checkpoint": checkpoint}
+        _check_batch(x, single)
+        return minimize_many(
+            f,
+            x,
+            method=how,
+            grad=grad,
+            box=box,
+            tol=limits.tol,
+            rtol=limits.rtol,
+            target=limits.target,
+            max_steps=limits.max_steps,
+            max_nfev=limits.max_nfev,
+            max_seconds=limits.max_seconds,
+            check_every=check_every,
+            callback=callback,
+        )
+    identity: dict[str, Any] = {}
+    state: State | None = None
     if checkpoint is not None:
         identity = {
             "method": repr(how),
@@ -225,6 +257,18 @@ def _within(method: Method | Optimizer, bounded: bool) -> Method | Optimizer:
             "one without a line search, such as 'adam'."
         )
     return method
+
+
+def _check_batch(x: Tree, single: dict[str, Any]) -> None:
+    """Raise what is wrong with a call that wants many problems at once."""
+    if is_tree(x):
+        raise ValueError(
+            "with batch=True, x0 must be one array, with the problems along its first axis; got a "
+            f"{type(x).__name__} of arrays."
+        )
+    for name, value in single.items():
+        if value:
+            raise ValueError(f"{name} is not for many problems: leave it out, or batch=True.")
 
 
 def _result(stepper: Stepper, trail: Trail, limits: Limits, status: Status) -> OptimizeResult:

@@ -281,7 +281,7 @@ def weight_decay(rate: float) -> Optimizer:
 def made(function: Callable[..., Optimizer], lr: Rate | None = None, **options: float) -> Optimizer:
     """Return the optimizer of one rule for the function that is named as it, and its arguments."""
     checked = {name: _CHECKS[name](name, value) for name, value in options.items()}
-    shown = checked
+    shown: dict[str, Any] = dict(checked)
     if lr is not None:
         lr = lr if callable(lr) else positive("lr", lr)
         shown = {"lr": lr, **checked}

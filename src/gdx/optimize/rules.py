@@ -2,8 +2,9 @@
 
 A body is a function of the update u (at first the gradient), the parameter p, the memory of the
 rule (its slots), and scalars; it returns the next u and the next slots, and is written with the
-namespace `xp` of the arrays, so that a library may compile it. What is computed from the number of
-the step alone is a scalar, a float of the host.
+namespace `xp` of the arrays, so that a library may compile it. The slots it changes in place where
+the library can; u and p, never. What is computed from the number of the step alone is a scalar, a
+float of the host.
 """
 
 from __future__ import annotations
@@ -47,31 +48,38 @@ def _sgd(u: Array, p: Array, slots: Slots, s: Scalars, xp: Namespace) -> tuple[A
 
 def _momentum(u: Array, p: Array, slots: Slots, s: Scalars, xp: Namespace) -> tuple[Array, Slots]:
     rate, momentum = s
-    velocity = momentum * slots[0] + u
+    (velocity,) = slots
+    velocity *= momentum
+    velocity += u
     return rate * velocity, (velocity,)
 
 
 def _nesterov(u: Array, p: Array, slots: Slots, s: Scalars, xp: Namespace) -> tuple[Array, Slots]:
     rate, momentum = s
-    velocity = momentum * slots[0] + u
+    (velocity,) = slots
+    velocity *= momentum
+    velocity += u
     return rate * (momentum * velocity + u), (velocity,)
 
 
 def _adagrad(u: Array, p: Array, slots: Slots, s: Scalars, xp: Namespace) -> tuple[Array, Slots]:
     rate, eps = s
-    total = slots[0] + u * u
+    (total,) = slots
+    total += u * u
     return rate * u / (xp.sqrt(total) + eps), (total,)
 
 
 def _rmsprop(u: Array, p: Array, slots: Slots, s: Scalars, xp: Namespace) -> tuple[Array, Slots]:
     rate, rho, rest, eps = s
-    v = rho * slots[0] + rest * (u * u)
+    (v,) = slots
+    v *= rho
+    v += rest * (u * u)
     return rate * u / (xp.sqrt(v) + eps), (v,)
 
 
 def _adam(u: Array, p: Array, slots: Slots, s: Scalars, xp: Namespace) -> tuple[Array, Slots]:
     rate, eps, *betas = s
-    m, v = _moments(u, slots, betas)
+    m, v = _moments(u, *slots, *betas)
     return rate * m / (xp.sqrt(v) + eps), (m, v)
 
 
@@ -82,24 +90,34 @@ def _adamw(u: Array, p: Array, slots: Slots, s: Scalars, xp: Namespace) -> tuple
 
 def _amsgrad(u: Array, p: Array, slots: Slots, s: Scalars, xp: Namespace) -> tuple[Array, Slots]:
     rate, eps, *betas = s
-    m, v = _moments(u, slots, betas)
-    largest = xp.maximum(slots[2], v)
+    m, v, largest = slots
+    m, v = _moments(u, m, v, *betas)
+    largest = xp.maximum(largest, v)
     return rate * m / (xp.sqrt(largest) + eps), (m, v, largest)
 
 
 def _lion(u: Array, p: Array, slots: Slots, s: Scalars, xp: Namespace) -> tuple[Array, Slots]:
     rate, decay, beta1, rest1, beta2, rest2 = s
-    m = slots[0]
-    return rate * xp.sign(beta1 * m + rest1 * u) + decay * p, (beta2 * m + rest2 * u,)
+    (m,) = slots
+    direction = xp.sign(beta1 * m + rest1 * u)
+    m *= beta2
+    m += rest2 * u
+    return rate * direction + decay * p, (m,)
 
 
-def _moments(u: Array, slots: Slots, betas: Sequence[float]) -> Slots:
-    beta1, rest1, beta2, rest2 = betas
-    return beta1 * slots[0] + rest1 * u, beta2 * slots[1] + rest2 * (u * u)
+def _moments(
+    u: Array, m: Array, v: Array, beta1: float, rest1: float, beta2: float, rest2: float
+) -> tuple[Array, Array]:
+    m *= beta1
+    m += rest1 * u
+    v *= beta2
+    v += rest2 * (u * u)
+    return m, v
 
 
 def _clipped(u: Array, p: Array, slots: Slots, s: Scalars, xp: Namespace) -> tuple[Array, Slots]:
-    return xp.maximum(xp.minimum(u, s[0]), -s[0]), ()
+    most, least = s
+    return xp.maximum(xp.minimum(u, most), least), ()
 
 
 def _decayed(u: Array, p: Array, slots: Slots, s: Scalars, xp: Namespace) -> tuple[Array, Slots]:
@@ -148,7 +166,7 @@ RULES = {
     "adamw": Rule(_adamw, _corrected_and_decay, 2),
     "amsgrad": Rule(_amsgrad, _corrected, 3),
     "lion": Rule(_lion, _of_lion, 1),
-    "clip_by_value": Rule(_clipped, lambda lr, t, limit: (limit,)),
+    "clip_by_value": Rule(_clipped, lambda lr, t, limit: (limit, -limit)),
     "clip_by_global_norm": Rule(_sgd, lambda lr, t, max_norm: (max_norm,), reduction=_within_norm),
     "weight_decay": Rule(_decayed, lambda lr, t, rate: (rate,)),
 }

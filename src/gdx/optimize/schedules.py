@@ -29,7 +29,7 @@ class Schedule:
         return _FORMULAS[self.name](step, **dict(self.options))
 
     def __repr__(self) -> str:
-        return f"{self.name}({', '.join(f'{name}={value:g}' for name, value in self.options)})"
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.options)})"
 
 
 def constant(lr: float) -> Schedule:

@@ -15,6 +15,7 @@ from gdx.backends import (
     Array,
     DType,
     Namespace,
+    as_like,
     cast,
     common_namespace,
     epsilon,
@@ -22,7 +23,7 @@ from gdx.backends import (
     library,
 )
 from gdx.optimize.rules import RULES, Rule, Scalars
-from gdx.trees import Tree, flattened, is_tree, map_leaves
+from gdx.trees import StructureError, Tree, flattened, is_tree, map_leaves
 
 Rate = float | Callable[[int], float]
 
@@ -73,8 +74,12 @@ class Link:
 
     def scalars(self) -> Callable[[int], Scalars]:
         """Return what maps a number of steps to the scalars of the step after them."""
-        of_rule, options, rate = self.rule.scalars, dict(self.options), self.rate
-        return lambda step: of_rule(rate(step), step + 1, **options)
+        of_rule, options = self.rule.scalars, dict(self.options)
+        if callable(self.lr):
+            rate = self.rate
+            return lambda step: of_rule(rate(step), step + 1, **options)
+        lr = self.lr or 0.0
+        return lambda step: of_rule(lr, step + 1, **options)
 
 
 class _Segment:
@@ -107,6 +112,9 @@ def _segments(links: Sequence[Link]) -> Iterator[_Segment]:
 @cache
 def _fused(xp: Namespace, rules: tuple[Rule, ...], adds: bool, narrow: bool) -> Any:
     """Return rules as one function: of (u), written into (p, slots), or of (p) into (u, slots)."""
+    ends = list(itertools.accumulate((rule.slots for rule in rules), initial=1))
+    places = [slice(*each) for each in itertools.pairwise(ends)]
+    parts = [(rule.body, place) for rule, place in zip(rules, places, strict=True)]
 
     def body(
         xp: Namespace, scalars: Sequence[Scalars], read: Sequence[Array], written: Sequence[Array]
@@ -114,12 +122,13 @@ def _fused(xp: Namespace, rules: tuple[Rule, ...], adds: bool, narrow: bool) -> 
         (u, p) = (read[0], written[0]) if adds else (written[0], read[0])
         if narrow:
             p = xp.astype(p, xp.float32)
-        changed, place = [], 1
-        for rule, own in zip(rules, scalars, strict=True):
-            u, slots = rule.body(u, p, written[place : place + rule.slots], own, xp)
+        changed: list[Array] = []
+        for i, (of_rule, place) in enumerate(parts):
+            u, slots = of_rule(u, p, tuple(written[place]), scalars[i], xp)
             changed += slots
-            place += rule.slots
-        return [p + u if adds else u, *changed]
+        if adds:
+            p += u
+        return [p if adds else u, *changed]
 
     return library(xp).fused(body, xp)
 
@@ -142,7 +151,12 @@ def runner(links: Sequence[Link], params: Tree, *, adds: bool) -> Step:
             updates.append(_fitting(g, p, working_dtype(xp, p.dtype), xp))
             old.append(p)
 
-        map_leaves(collect, like, params, grad)
+        try:
+            map_leaves(collect, like, params, grad)
+        except StructureError as error:
+            raise ValueError(f"grad must have the structure of params: {error}.") from None
+        if adds and len(set(map(id, old))) < len(old):
+            old = [copied(p) for p in old]  # one array at two places takes two steps
         slots = [list(each) for each in state.slots]
         if not adds:
             slots = [[copied(slot) for slot in each] for each in slots]
@@ -184,13 +198,13 @@ def _of_one_array(segment: _Segment, xp: Namespace, dtype: DType) -> Step:
 
 def _fitting(g: Array, p: Array, dtype: DType, xp: Namespace) -> Array:
     """Return a gradient with the given dtype, if it fits the parameter."""
-    if type(g) is not type(p):
-        common_namespace(p, g)
+    if type(g) is not type(p) or g.dtype != dtype:
+        g = as_like(g, p, xp, "grad", dtype=dtype, attached=True)
     if g.shape != p.shape:
         raise ValueError(
             f"grad must have the shapes of params, here {tuple(p.shape)}; got {tuple(g.shape)}."
         )
-    return g if g.dtype == dtype else xp.astype(g, dtype)
+    return g
 
 
 @cache

@@ -1,0 +1,283 @@
+"""Many problems at once: each has its own search and its own end, and all share the evaluations."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gdx.backends import Array, is_array, namespace_of, to_numpy
+from gdx.optimize.bounds import Box
+from gdx.optimize.many_learnt import Inverse, Learnt, Pairs
+from gdx.optimize.many_runs import Columns, Run, Searching, Stepping
+from gdx.optimize.many_search import RUNNING, STATUSES, Goal, ManySearched, coded
+from gdx.optimize.many_slopes import slope_of_many
+from gdx.optimize.methods import Method
+from gdx.optimize.optimizer import Optimizer
+from gdx.optimize.result import Status
+from gdx.optimize.slopes import Function
+
+# What is said of the problems that did not succeed: how many, and what to do.
+_ADVICE = {
+    Status.STEP_LIMIT: "{} came to the limit of steps: try a larger max_steps",
+    Status.EVALUATION_LIMIT: "{} came to the limit of evaluations: try a larger max_nfev",
+    Status.TIME_LIMIT: "{} came to the limit of time: try a larger max_seconds",
+    Status.PRECISION_LIMIT: "{} came to the rounding of f: try a larger tol, or a wider dtype",
+    Status.NO_DESCENT: "{} found no lower f: is the gradient right (gdx.check_gradient)?",
+    Status.DIVERGED: "{} became NaN or infinite, or began so: try other starts",
+    Status.STOPPED: "{} stopped by the callback",
+    Status.INTERRUPTED: "{} interrupted",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class BatchResult:
+    """The result of `minimize` for k problems at once.
+
+    Attributes
+    ----------
+    x : array, shape (k, ...)
+        The minima that were found; of a problem that did not succeed, the best point seen.
+    fun : array, shape (k,)
+        f(x).
+    grad : array, shape (k, ...)
+        The gradients there.
+    success : array of bool, shape (k,)
+        Which problems came to a minimum, or to the target.
+    status : tuple of Status
+        How each problem ended.
+    message : str
+        How many ended how, and what to do next.
+    nit : array of int, shape (k,)
+        Steps taken by each problem.
+    nfev, njev : int
+        Evaluations of f (those for numerical gradients counted) and of its gradient, each of all
+        problems at once.
+    gradient : {"exact", "numerical", "given"}
+        How the gradient was had.
+    """
+
+    x: Array
+    fun: Array
+    grad: Array
+    success: Array
+    status: tuple[Status, ...]
+    message: str
+    nit: Array
+    nfev: int
+    njev: int
+    gradient: str
+
+    def __repr__(self) -> str:
+        """Show one line per field, as SciPy does, and of long arrays the ends."""
+        shown = ("message", "success", "fun", "x", "nit", "grad", "nfev", "njev")
+        with np.printoptions(threshold=20, edgeitems=2):
+            lines = [f"{name:>7}: {_on_host(getattr(self, name))}" for name in shown]
+        return "\n".join(lines)
+
+
+def _on_host(value: Any) -> Any:
+    return to_numpy(value) if is_array(value) else value
+
+
+class BatchDescent(NamedTuple):
+    """What a callback sees of a run of many problems.
+
+    Attributes
+    ----------
+    step : int
+        How often all problems were evaluated before.
+    x, grad : array, shape (k, ...)
+        The current points, and the gradients there: the run's own memory, not to be changed.
+    fun : array, shape (k,)
+    running : int
+        The number of problems that have not ended.
+    nfev, njev : int
+        Evaluations so far.
+    """
+
+    step: int
+    x: Array
+    fun: Array
+    grad: Array
+    running: int
+    nfev: int
+    njev: int
+
+
+def minimize_many(
+    f: Function,
+    x: Array,
+    *,
+    method: Method | Optimizer,
+    grad: Callable[[Array], Array] | str | bool | None = None,
+    box: Box | None = None,
+    tol: float,
+    rtol: float = 0.0,
+    target: float | None = None,
+    max_steps: int,
+    max_nfev: int | None = None,
+    max_seconds: float | None = None,
+    check_every: int = 10,
+    callback: Callable[[BatchDescent], object] | None = None,
+) -> BatchResult:
+    """Minimise k problems at once, each by its own way, which its companions do not change.
+
+    Parameters
+    ----------
+    f : callable
+        Takes all points, (k, ...), and returns one value for each, (k,), which depends on its own
+        point alone.
+    x : array, shape (k, ...)
+        The starts.
+    method : Method or Optimizer
+        L-BFGS, BFGS, or an update rule.
+    grad : callable, str, bool or None
+        As for `minimize`; of stacks, (k, ...).
+    box : Box, optional
+        Of the shape of `x`, which lies in it.
+    tol, rtol, target, max_steps
+        What ends each problem, as for `minimize`.
+    max_nfev : int, optional
+        How often all problems together may be evaluated.
+    max_seconds : float, optional
+    check_every : int
+        After how many evaluations one number is read: how many problems have not ended.
+    callback : callable, optional
+        Takes a `BatchDescent` there; True ends the run.
+
+    Returns
+    -------
+    result : BatchResult
+
+    Raises
+    ------
+    ValueError
+        If there is no problem, the method does not work on many, or f or its gradient returns
+        arrays of another shape than it should.
+    """
+    if math.prod(x.shape) == 0 or not x.shape:
+        raise ValueError(
+            "the first axis of x0 goes over the problems, and the others over the elements of "
+            f"each; x0 has the shape {tuple(x.shape)}, without any."
+        )
+    goal = Goal(tol, rtol, target, max_steps)
+    columns = Columns(slope_of_many(f, grad, box), x)
+    start = columns.columns_of(x)
+    if box is not None:
+        box = Box(columns.columns_of(box.lower), columns.columns_of(box.upper))
+    run = _chosen(method, columns, start, box, goal)
+    status = _ended(run, max_nfev, max_seconds, check_every, callback)
+    code = coded(run.state.code, [(status, run.state.code == RUNNING)])
+    point, success = run.finished(code)
+    statuses = tuple(STATUSES[number] for number in to_numpy(code).tolist())
+    slope = columns.slope
+    return BatchResult(
+        x=columns.result_of(point.x),
+        fun=point.fun,
+        grad=columns.result_of(point.grad),
+        success=success,
+        status=statuses,
+        message=_summary(statuses, to_numpy(success).tolist()),
+        nit=run.state.nit,
+        nfev=slope.counts.nfev,
+        njev=slope.counts.njev,
+        gradient=slope.name,
+    )
+
+
+def _chosen(
+    method: Method | Optimizer, columns: Columns, x: Array, box: Box | None, goal: Goal
+) -> Run:
+    if isinstance(method, Optimizer):
+        for link in method.links:
+            if link.rule.reduction is not None:
+                raise ValueError(
+                    f"{link.name} would let the problems change each other: it takes all of x as "
+                    "one vector. Leave it out, or clip each element: clip_by_value."
+                )
+        return Stepping(columns, x, method, box, goal)
+    learnt = _LEARNT.get(method.name)
+    if learnt is None:
+        names = ", ".join(map(repr, _LEARNT))
+        raise ValueError(
+            f"of many problems at once, method must be one of {names}, or an update rule such as "
+            f"'adam'; got {method.name!r}."
+        )
+    search = ManySearched(learnt(x, **dict(method.options)), box, goal)
+    return Searching(columns, x, search)
+
+
+def _pairs_or_all(x: Array, memory: int) -> Learnt:
+    """Return what takes less memory: the pairs, or all that they tell of the inverse Hessian."""
+    return Inverse() if x.shape[0] <= 2 * memory else Pairs(memory)
+
+
+_LEARNT: dict[str, Callable[..., Learnt]] = {
+    "l-bfgs": _pairs_or_all,
+    "bfgs": lambda x: Inverse(),
+}
+
+
+def _ended(
+    run: Run,
+    max_nfev: int | None,
+    max_seconds: float | None,
+    check_every: int,
+    callback: Callable[[BatchDescent], object] | None,
+) -> Status:
+    """Run until all problems have ended; return how those ended that were still running."""
+    began, counts, tick = time.monotonic(), run.columns.slope.counts, 0
+    always = run.always_judged and run.columns.known.on_host(run.x)  # where reading costs nothing
+    try:
+        while True:
+            last = tick >= run.ticks
+            look = last or tick % check_every == 0
+            run.prepare(tick, look)
+            if look or always:
+                running = _running(run.state.code)
+                if not running:
+                    return Status.STEP_LIMIT
+                if max_seconds is not None and time.monotonic() - began >= max_seconds:
+                    return Status.TIME_LIMIT
+            if max_nfev is not None and counts.nfev >= max_nfev:
+                return Status.EVALUATION_LIMIT
+            if look and callback is not None:
+                answer = callback(_seen(run, tick, running))
+                if isinstance(answer, bool | np.bool_) and answer:
+                    return Status.STOPPED
+            run.advance()
+            tick += 1
+    except KeyboardInterrupt:
+        if run.state is None:
+            raise
+        return Status.INTERRUPTED
+
+
+def _seen(run: Run, tick: int, running: int) -> BatchDescent:
+    x, fun, grad, _ = run.state.point
+    columns, counts = run.columns, run.columns.slope.counts
+    x, grad = columns.stack_of(x), columns.stack_of(grad)
+    return BatchDescent(tick, x, fun, grad, running, counts.nfev, counts.njev)
+
+
+def _running(code: Array) -> int:
+    """Read how many problems have not ended."""
+    xp = namespace_of(code)
+    return int(to_numpy(xp.sum(xp.astype(code == RUNNING, code.dtype))))
+
+
+def _summary(statuses: tuple[Status, ...], success: list[bool]) -> str:
+    """Return how many problems succeeded, and what to do about the others."""
+    others = Counter(status for status, fine in zip(statuses, success, strict=True) if not fine)
+    count = len(statuses)
+    sentence = f"{count - others.total():,} of {count:,} problems converged"
+    if not others:
+        return sentence + "."
+    parts = [_ADVICE[status].format(f"{many:,}") for status, many in others.most_common()]
+    return "; ".join([sentence, *parts]) + "."
