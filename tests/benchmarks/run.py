@@ -27,13 +27,16 @@ from typing import Any
 import accuracy
 import device
 import exact
+import many
+import minima
 from cases import CORES, Case, Variants, cases, left_out
 from table import render
 
 PACKAGES = (
     *("gdx", "numpy", "array-api-compat", "scipy"),
-    *("numdifftools", "autograd", "torch", "jax", "cupy"),
+    *("numdifftools", "autograd", "torch", "jax", "optax", "cupy"),
 )
+WHAT_IS_LEFT_OUT = (left_out, exact.left_out, minima.left_out, many.left_out, device.left_out)
 
 
 def in_turn(variants: Variants, seconds: float, least: int) -> dict[str, float]:
@@ -79,13 +82,13 @@ def cpu_time() -> float:
 
 def rows(only: str, quick: bool) -> Iterator[dict[str, Any]]:
     """Yield all rows whose names contain `only`."""
-    for case in (*cases(), *exact.cases(), *device.cases()):
+    for case in (*cases(), *exact.cases(), *minima.cases(), *many.cases(), *device.cases()):
         if only in case.name.lower():
             yield from timed(case, quick)
     memory = exact.memory() if only in "memory" else None
     if memory is not None:
         yield memory
-    for measure in accuracy.measures():
+    for measure in (*minima.measures(), *accuracy.measures()):
         if only in measure.name.lower():
             yield measure.row()
 
@@ -123,7 +126,7 @@ def main() -> None:
         "python": platform.python_version(),
         "versions": versions(),
         "rows": [],
-        "left_out": [*left_out(), *exact.left_out(), *device.left_out()],
+        "left_out": [*dict.fromkeys(reason for source in WHAT_IS_LEFT_OUT for reason in source())],
     }
     for row in rows(options.only.lower(), options.quick):
         report["rows"].append(row)
