@@ -56,8 +56,10 @@ class LBFGS(Direction):
         self, point: Point, x: Array, g: Array, free: Array
     ) -> tuple[list[Array], list[Array]]:
         """Return the products of all rows with the gradient, and with y."""
-        y = g - point.grad
-        self._write(self.spare, x - point.x)
+        s, y = x - point.x, g - point.grad
+        if free is not g:  # of what a bound holds, nothing is learnt
+            y = self.xp.where(s == 0, self.xp.zeros_like(y), y)
+        self._write(self.spare, s)
         self._write(self.spare + self.pairs, y)
         return [], [self.rows @ free, self.rows @ y]
 
