@@ -531,3 +531,12 @@ def test_an_interrupt_at_the_start_is_raised():
 
     with pytest.raises(KeyboardInterrupt):
         gdx.gradient_descent(f, START)
+
+
+def test_what_is_kept_does_not_change_the_way(case):
+    one, other = (
+        gdx.gradient_descent(bowl, case.asarray(START), 0.1, 17, history=history)
+        for history in (True, False)
+    )
+    assert gdx.to_numpy(one.x).tolist() == pytest.approx(gdx.to_numpy(other.x).tolist(), rel=1e-6)
+    assert one.checks == pytest.approx(other.checks, rel=1e-6)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from gdx.backends import to_numpy
-from gdx.optimize.fixed import FixedStep
+from gdx.optimize.fixed import ByRule, Plain
 from gdx.optimize.loop import Descent, Observer, Seen, Stepper, Trail, run, told
 from gdx.optimize.methods import steepest
 from gdx.optimize.outcome import sentence
@@ -16,6 +16,7 @@ from gdx.optimize.points import own_copy, stacked
 from gdx.optimize.progress import progress_bar
 from gdx.optimize.published import sgd
 from gdx.optimize.result import DescentResult, Status
+from gdx.optimize.searched import Searched
 from gdx.optimize.slopes import slope
 from gdx.optimize.stopping import judge
 from gdx.options import positive, whole
@@ -135,19 +136,21 @@ def gradient_descent(
 
     x = own_copy("init_x", init_x)
     of_f = slope(f, x, grad if step_num else "numerical")
-    stepper: Stepper
-    if method is None:
-        stepper = FixedStep(of_f, x, sgd(lr), last_gradient=False)
-    else:
+    stepper: Plain | ByRule | Searched
+    if method is not None:
         stepper, check_every = method.stepper(of_f, x), 1
-    trail, kept, steps = _Checks(), _Points(history), range(step_num)
+    else:
+        stepper = Plain(of_f, x, lr) if history else ByRule(of_f, x, sgd(lr))
+        stepper.last_gradient = False
+    trail, steps = _Checks(), range(step_num)
+    points: list[Tree] = []
     before: list[Callable[[int], None]] = []
     observers: list[Observer] = []
     with ExitStack() as stack:
         if progress:
             before.append(stack.enter_context(progress_bar(steps, trail)))
         if history:
-            observers.append(kept)
+            observers.append(_keeping(history, points))
         if verbose:
             observers.append(_printed)
         if callback is not None:
@@ -165,7 +168,7 @@ def gradient_descent(
     counts, shown = of_f.counts, stepper.shown
     return DescentResult(
         x=shown(here.x),
-        history=stacked(kept.points, shown(stepper.form)) if history else None,
+        history=stacked(points, shown(stepper.form)) if history else None,
         fun=here.fun,
         success=status is Status.CONVERGED,
         status=status,
@@ -195,18 +198,15 @@ class _Checks(Trail):
             self.checks.append((seen.step, seen.fun))
 
 
-class _Points:
-    """An observer that keeps every so-manieth point."""
+def _keeping(every: int, points: list[Tree]) -> Observer:
+    """Return an observer that keeps every so-manieth point."""
 
-    def __init__(self, every: int) -> None:
-        self.every = every
-        self.points: list[Tree] = []
-
-    def __call__(self, step: int, stepper: Stepper, seen: Seen | None) -> bool:
-        """Keep a point."""
-        if step % self.every == 0:
-            self.points.append(stepper.kept())
+    def keep(step: int, stepper: Stepper, seen: Seen | None) -> bool:
+        if step % every == 0:
+            points.append(stepper.kept())
         return False
+
+    return keep
 
 
 def _printed(step: int, stepper: Stepper, seen: Seen | None) -> bool:

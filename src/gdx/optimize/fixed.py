@@ -1,13 +1,14 @@
-"""Runs by an update rule, which take every step that it says."""
+"""Runs that take every step that a rule says, and read nothing for it."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from gdx.backends import common_namespace, device_of, library
+from gdx.backends import Array, common_namespace, device_of, library, namespace_of
 from gdx.optimize.bounds import nearest
 from gdx.optimize.loop import Seen
 from gdx.optimize.optimizer import Optimizer
@@ -18,52 +19,51 @@ from gdx.optimize.slopes import Slope
 from gdx.trees import Tree, flattened, is_tree, leaves, map_leaves
 
 
-class FixedStep:
-    """A run by an update rule; its numbers are read only when they are looked at.
+class FixedStep(ABC):
+    """A run whose steps are what they are; its numbers are read only when they are looked at.
 
     Parameters
     ----------
     slope : Slope
     x : array or tree
-        The run's own: steps overwrite it.
-    optimizer : Optimizer
-    boxes : Box, or tree of them, optional
-        Of the structure of x.
-    last_gradient : bool
-        Whether the gradient is taken at the end, too, where no step needs it.
+        The run's own.
     """
 
     patience = math.inf
+    boxes: Tree | None = None
+    last_gradient = True  # whether it is taken at the end, too, where no step needs it
 
-    def __init__(
-        self,
-        slope: Slope,
-        x: Tree,
-        optimizer: Optimizer,
-        boxes: Tree | None = None,
-        last_gradient: bool = True,
-    ) -> None:
-        self.slope, self.optimizer, self.boxes = slope, optimizer, boxes
-        self.last_gradient = last_gradient
-        self.x, self.form = x, x
+    def __init__(self, slope: Slope, x: Tree) -> None:
+        self.slope, self.x, self.form = slope, x, x
         self.grad: Tree | None = None
-        self.state_of_rule = optimizer.init(x)
-        self.update = optimizer.runner(x)
-        xp, first = common_namespace(*leaves(x)), leaves(x)[0]
+        first = leaves(x)[0]
+        xp = namespace_of(first)
         # Steps may take the memory of x away, but what is read goes beside an array.
         self.reads = Reads(xp.zeros(1, dtype=first.dtype, device=device_of(first)))
-        copied = library(xp).copied
-        self.copied: Callable[[Tree], Tree] = partial(map_leaves, copied) if is_tree(x) else copied
+        self.settled = _of_trees(library(xp).settled, x)
+        self.steps = 0
         self.seen: Seen | None = None
         self.before: Seen | None = None
 
-    @property
-    def steps(self) -> int:
-        """How many were taken."""
-        return self.state_of_rule.step
+    @abstractmethod
+    def advance(self) -> Status | None:
+        """Take a step."""
+
+    @abstractmethod
+    def lr(self, step: int) -> float:
+        """Return the learning rate of a step."""
+
+    @abstractmethod
+    def kept(self) -> Tree:
+        """Return the current point, in memory that later steps do not overwrite."""
+
+    @abstractmethod
+    def own(self, seen: Seen) -> Seen:
+        """Return the same with a point and a gradient that later steps do not overwrite."""
 
     def prepare(self, step: int, last: bool) -> Seen:
         """Evaluate f and its gradient, and read them."""
+        self.x = self.settled(self.x)
         if last and not self.last_gradient:
             value = self.slope.value(self.x)
         else:
@@ -115,11 +115,80 @@ class FixedStep:
         """Tell what never happens: an update rule may raise f, and lower it later."""
         return Status.NO_DESCENT
 
+    def shown(self, x: Tree) -> Tree:
+        """Return a point as it is."""
+        return x
+
+    def state(self) -> dict[str, Any]:
+        """Return what is to be remembered to go on in another process."""
+        before = self.before and (leaves(self.before.x), self.before.fun)
+        return {"x": leaves(self.x), "steps": self.steps, "before": before}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what was remembered."""
+        _, refill = flattened(self.form)
+        self.x, self.steps = refill(iter(state["x"])), state["steps"]
+        if state["before"]:
+            x, fun = state["before"]
+            self.before = Seen(self.steps, refill(iter(x)), fun, None, math.nan, True)
+
+
+class Plain(FixedStep):
+    """A run against the gradient with one learning rate, each of its points in new memory."""
+
+    def __init__(self, slope: Slope, x: Tree, lr: float) -> None:
+        super().__init__(slope, x)
+        self.rate = lr
+        self.rates = map_leaves(lambda leaf: _beside(lr, leaf), x)
+        self.stepped = _of_trees(_stepped, x)
+
+    def advance(self) -> Status | None:
+        """Step against the gradient."""
+        self.x = self.stepped(self.x, self.grad, self.rates)
+        self.steps += 1
+        return None
+
+    def kept(self) -> Tree:
+        """Return the current point."""
+        return self.x
+
+    def own(self, seen: Seen) -> Seen:
+        """Return the same."""
+        return seen
+
+    def lr(self, step: int) -> float:
+        """Return the learning rate."""
+        return self.rate
+
+
+class ByRule(FixedStep):
+    """A run by an update rule, in the memory of x.
+
+    Parameters
+    ----------
+    slope : Slope
+    x : array or tree
+        The run's own: steps overwrite it.
+    optimizer : Optimizer
+    boxes : Box, or tree of them, optional
+        Of the structure of x.
+    """
+
+    def __init__(
+        self, slope: Slope, x: Tree, optimizer: Optimizer, boxes: Tree | None = None
+    ) -> None:
+        super().__init__(slope, x)
+        self.optimizer, self.boxes = optimizer, boxes
+        self.memory = optimizer.init(x)
+        self.update = optimizer.runner(x)
+        self.copied = _of_trees(library(common_namespace(*leaves(x))).copied, x)
+
     def advance(self) -> Status | None:
         """Update the point and the memory of the rule."""
-        self.x, self.state_of_rule = self.update(self.grad, self.state_of_rule, self.x)
+        self.x, self.memory = self.update(self.grad, self.memory, self.x)
         if self.boxes is not None:
             self.x = nearest(self.boxes, self.x)
+        self.steps += 1
         return None
 
     def kept(self) -> Tree:
@@ -131,25 +200,30 @@ class FixedStep:
         grad = seen.grad if seen.grad is None else self.copied(seen.grad)
         return seen._replace(x=self.copied(seen.x), grad=grad)
 
-    def shown(self, x: Tree) -> Tree:
-        """Return a point as it is."""
-        return x
+    def lr(self, step: int) -> float:
+        """Return the learning rate of a step."""
+        return self.optimizer.lr_at(step)
 
     def state(self) -> dict[str, Any]:
         """Return what is to be remembered to go on in another process."""
-        before = self.before and (leaves(self.before.x), self.before.fun)
-        return {"x": leaves(self.x), "optimizer": self.state_of_rule, "before": before}
+        return {**super().state(), "slots": self.memory.slots}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what was remembered."""
-        _, refill = flattened(self.form)
-        self.x = refill(iter(state["x"]))
-        step, slots = state["optimizer"]
-        self.state_of_rule = OptimizerState(step, tuple(map(tuple, slots)))
-        if state["before"]:
-            x, fun = state["before"]
-            self.before = Seen(step, refill(iter(x)), fun, None, math.nan, True)
+        super().restore(state)
+        self.memory = OptimizerState(self.steps, tuple(map(tuple, state["slots"])))
 
-    def lr(self, step: int) -> float | None:
-        """Return the learning rate of a step."""
-        return self.optimizer.lr_at(step)
+
+def _of_trees(function: Callable[..., Any], like: Tree) -> Callable[..., Any]:
+    """Return a function of arrays for trees of the structure of `like`."""
+    return partial(map_leaves, function) if is_tree(like) else function
+
+
+def _beside(lr: float, x: Array) -> Array:
+    """Return a number beside `x`: two arrays multiply quicker than an array and a number."""
+    return namespace_of(x).asarray(lr, dtype=x.dtype, device=device_of(x))
+
+
+def _stepped(x: Array, g: Array, rate: Array) -> Array:
+    moved = x - rate * g
+    return moved if moved.shape else namespace_of(x).asarray(moved)  # NumPy makes it a scalar

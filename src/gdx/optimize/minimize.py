@@ -12,7 +12,7 @@ import numpy as np
 
 from gdx.optimize.bounds import boxes, nearest
 from gdx.optimize.checkpoint import Path, State
-from gdx.optimize.fixed import FixedStep
+from gdx.optimize.fixed import ByRule
 from gdx.optimize.kept import Kept, found
 from gdx.optimize.limits import Limits
 from gdx.optimize.loop import Observer, Seen, Stepper, Trail, run, told
@@ -226,7 +226,7 @@ def minimize(
     if isinstance(how, Method):
         stepper, check_every = how.stepper(of_f, x, box, hvp), 1
     else:
-        stepper = FixedStep(of_f, x, how, box)
+        stepper = ByRule(of_f, x, how, box)
     trail = Trail(keeps=bool(history))
     before: list[Callable[[int], None]] = []
     kept, start = None, 0
