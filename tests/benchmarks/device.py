@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import peers
 import problems
+import updates
 from cases import Bar, Case, Variants
 from problems import Problem
 
@@ -45,6 +46,13 @@ def cases() -> Iterator[Case]:
             f"TwoLayerNet {sizes}, float32, on the device",
             lambda sizes=sizes: network(sizes),
             (Bar(None, "f, one at a time"),),
+        )
+    yield Case("Adam step, 1e8 float32, on the device", adam, (Bar(1.25, "copies"),))
+    if peers.installed("torch"):
+        yield Case(
+            "L-BFGS, logistic regression, 1e6 × 100 float32, on the device",
+            logistic,
+            (Bar(1.0, "torch"),),
         )
 
 
@@ -122,4 +130,58 @@ def network(sizes: tuple[int, int, int]) -> Variants:
     return {
         "gdx": waiting(lambda: gdx.numerical_gradient(losses, x, vectorized=True)),
         "f, one at a time": waiting(one_at_a_time),
+    }
+
+
+def adam(size: int = 10**8) -> Variants:
+    """Return a step, and copies of as many bytes: it reads four arrays and writes three."""
+    import cupy
+
+    x, g = (cupy.random.standard_normal(size, dtype=cupy.float32) for _ in range(2))
+    there, half = cupy.empty_like(x), size // 2
+
+    def copies() -> None:
+        for _ in range(3):
+            cupy.copyto(there, g)
+        cupy.copyto(there[:half], g[:half])
+
+    step = updates.gdx_steps(gdx.optimize.adam(updates.RATE), x, g)
+    return {"gdx": waiting(step), "copies": waiting(copies)}
+
+
+def logistic(samples: int = 10**6, n: int = 100) -> Variants:
+    """Return minimisations of the same loss, with the same gradient, by gdx and PyTorch."""
+    import cupy
+    import torch
+
+    rng = cupy.random.default_rng(0)
+    X = rng.standard_normal((samples, n), dtype=cupy.float32)
+    signs = cupy.sign(X @ rng.standard_normal(n, dtype=cupy.float32) + 1)
+
+    def both(xp: Any, X: Any, signs: Any, w: Any) -> tuple[Any, Any]:
+        margins = signs * (X @ w)
+        off = 1 / (1 + xp.exp(margins))
+        gradient = X.T @ (-signs * off) / samples + 1e-3 * w
+        return xp.mean(xp.logaddexp(-margins, 0 * margins)) + 5e-4 * (w @ w), gradient
+
+    of_torch = functools.partial(both, torch, *map(torch.as_tensor, (X, signs)))
+    method, start = gdx.optimize.lbfgs(10), cupy.zeros(n, dtype=cupy.float32)
+
+    def by_torch() -> None:
+        w = torch.zeros(n, device="cuda", requires_grad=True)
+        solver = torch.optim.LBFGS(
+            [w], max_iter=500, tolerance_grad=1e-5, tolerance_change=0, history_size=10,
+            line_search_fn="strong_wolfe",
+        )  # fmt: skip
+
+        def closure() -> Any:
+            value, w.grad = of_torch(w.detach())
+            return value
+
+        solver.step(closure)
+
+    of_cupy = functools.partial(both, cupy, X, signs)
+    return {
+        "gdx": waiting(lambda: gdx.minimize(of_cupy, start, grad=True, method=method, tol=1e-5)),
+        "torch": waiting(by_torch),
     }

@@ -233,6 +233,24 @@ def test_bounds_on_every_library(case, method):
     np.testing.assert_allclose(gdx.to_numpy(result.x["y"]), 1, atol=1e-2)
 
 
+@pytest.mark.parametrize("library", ["torch", "jax"])
+def test_the_check_of_a_gradient_is_within_bounds(library):
+    pytest.importorskip(library)
+    with gdx.using(library, fallback=None):
+
+        def f(x):
+            assert float(x[0]) >= 0
+            return x[0] ** 2 + (x[1] - 1) ** 2
+
+        start, bounds = gdx.asarray([0.0, 0.5]), ([0.0, -5.0], None)
+        assert gdx.minimize(f, start, bounds=bounds, grad="numerical", tol=1e-2).success
+
+        def g(x):
+            return x[0] ** 1.5 + (x[1] - 1) ** 2  # NaN outside
+
+        assert gdx.minimize(g, start, bounds=bounds, tol=1e-2).gradient == "exact"
+
+
 def test_bounds_beside_scipy():
     """Least squares with coefficients that may not be negative."""
     optimize = pytest.importorskip("scipy.optimize")

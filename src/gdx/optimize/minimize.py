@@ -74,9 +74,10 @@ def minimize(
     hvp : callable, optional
         For "newton-cg": takes `x` and `v` and returns the Hessian at `x` times `v`. By default it
         is exact where the gradient is, else a difference of two gradients.
-    bounds : (lower, upper), or one such pair for each array of a tree, optional
-        Numbers, arrays or None, as in `numerical_gradient`: f is never evaluated outside. Not for
-        "bfgs", "cg" and "newton-cg".
+    bounds : (lower, upper) or object with lb and ub, optional
+        As in `numerical_gradient`: each a number, an array of the shape of `x` or a tree of them,
+        or None. f is never evaluated outside, and a start outside is moved to the nearest point.
+        Not for "bfgs", "cg" and "newton-cg".
     tol : float
         The run has converged where no element of the gradient is larger than this (within bounds,
         of the projected gradient). 0 switches it off.

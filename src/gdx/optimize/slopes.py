@@ -17,8 +17,9 @@ from gdx.caller import warn
 from gdx.numerical.differences import Differences
 from gdx.numerical.given import as_gradient
 from gdx.numerical.gradient import gradient_at
-from gdx.numerical.jacobian import numerical_jvp
 from gdx.numerical.settings import settings
+from gdx.optimize.bounds import boxes, nearest
+from gdx.optimize.reading import Reads
 from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
 
 Function = Callable[[Tree], Any]
@@ -203,27 +204,34 @@ def slope(
     except TracingError:
         return Numerical(f, x, bounds, Counts(nfev=1))
     if exact.depends and any(library(namespace_of(p)).engine is not None for p in leaves(x)):
-        exact.counts.nfev += 2
-        exact.depends = _agrees(exact, f, x)
+        exact.depends = _agrees(exact, x, bounds)
     if not exact.depends:
         return Numerical(f, x, bounds, Counts(nfev=exact.counts.nfev))
     return ExactWhereTraced(exact, bounds)
 
 
-def _agrees(exact: Exact, f: Function, x: Tree) -> bool:
-    """Tell whether the gradient fits the change of f along a direction."""
-    rng = np.random.default_rng(0)
-    v = map_leaves(lambda leaf: _like(rng.standard_normal(leaf.shape), leaf), x)
-    change = float(to_numpy(numerical_jvp(f, x, v)))
-    products = map_leaves(lambda g, v: namespace_of(g).sum(g * v), exact.first_gradient, v)
-    slope = math.fsum(float(to_numpy(product)) for product in leaves(products))
-    rounding = coarsest_epsilon(x) ** (1 / 3) * max(1.0, abs(float(to_numpy(exact.fun))))
-    allowed = 0.1 * max(abs(slope), abs(change)) + rounding
-    return bool(abs(slope - change) <= allowed)
+def _agrees(exact: Exact, x: Tree, bounds: Any) -> bool:
+    """Tell whether the gradient fits the change of f along a direction, within the bounds."""
+    h, rng, box = coarsest_epsilon(x) ** (1 / 3), np.random.default_rng(0), boxes(bounds, x)
+    steps = map_leaves(lambda leaf: h * _like(rng.standard_normal(leaf.shape), leaf), x)
+    ends = [map_leaves(lambda leaf, step: leaf + sign * step, x, steps) for sign in (-1, 1)]  # noqa: B023
+    if box is not None:
+        ends = [nearest(box, end) for end in ends]
+    read = Reads(leaves(x)[0])
+    low, high = (read(exact.value(end), [])[0] for end in ends)
+    products = map_leaves(
+        lambda g, a, b: namespace_of(g).sum(g * (b - a)), exact.first_gradient, *ends
+    )
+    rise, promised = high - low, math.fsum(float(to_numpy(each)) for each in leaves(products))
+    rounding = h * h * max(1.0, abs(read(exact.fun, [])[0]))
+    return bool(abs(promised - rise) <= 0.1 * max(abs(promised), abs(rise)) + rounding)
 
 
 def _like(values: Any, x: Array) -> Array:
-    return namespace_of(x).asarray(values, dtype=x.dtype, device=device_of(x))
+    """Return numbers beside x, multiplied with its elements where these are large."""
+    xp = namespace_of(x)
+    beside = xp.asarray(values, dtype=x.dtype, device=device_of(x))
+    return beside * xp.maximum(xp.abs(x), xp.ones_like(x))
 
 
 def _detached(x: Array) -> Array:
