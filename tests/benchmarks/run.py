@@ -29,6 +29,7 @@ import device
 import exact
 import many
 import minima
+import updates
 from cases import CORES, Case, Variants, cases, left_out
 from table import render
 
@@ -82,7 +83,10 @@ def cpu_time() -> float:
 
 def rows(only: str, quick: bool) -> Iterator[dict[str, Any]]:
     """Yield all rows whose names contain `only`."""
-    for case in (*cases(), *exact.cases(), *minima.cases(), *many.cases(), *device.cases()):
+    for case in (
+        *(*cases(), *exact.cases(), *minima.cases(), *updates.cases(), *many.cases()),
+        *device.cases(),
+    ):
         if only in case.name.lower():
             yield from timed(case, quick)
     memory = exact.memory() if only in "memory" else None

@@ -18,7 +18,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from gdx.backends.fusion import Body, Fused, evaluated, in_cache
+from gdx.backends import fusion
 from gdx.backends.quick import QUICK
 
 Array = Any
@@ -118,7 +118,7 @@ def _torch_added(x: Array, key: Any, value: Array) -> Array:
     return x.reshape(-1).index_add(0, places.reshape(-1), values).reshape(x.shape)
 
 
-def _no_view(x: Array) -> memoryview | None:
+def _nothing(x: Array) -> None:
     return None
 
 
@@ -153,8 +153,10 @@ def _apart(strides: Sequence[float], shape: Sequence[int]) -> bool:
     return True
 
 
-def _same(x: Array, y: Array) -> bool:
-    return x is y
+def _numpy_memory(x: Array) -> int:
+    while isinstance(x.base, np.ndarray):
+        x = x.base
+    return id(x if x.base is None else x.base)
 
 
 def _torch_overlap(x: Array, y: Array) -> bool:
@@ -168,10 +170,6 @@ def _through_dlpack(x: Array) -> Any:
 def _standard_devices(xp: Namespace) -> Sequence[Device]:
     devices: Sequence[Device] = xp.__array_namespace_info__().devices()
     return devices
-
-
-def _as_given(device: Device) -> Device:
-    return device
 
 
 def _cupy_devices(xp: Namespace) -> Sequence[Device]:
@@ -243,10 +241,6 @@ def _jax_to_numpy(x: Array) -> Any:
     return host.astype(np.float32) if host.dtype.name == "bfloat16" else host
 
 
-def _no_limit(x: Array) -> int | None:
-    return None
-
-
 def _cupy_free_bytes(x: Array) -> int | None:
     cupy = importlib.import_module("cupy")
     with x.device:
@@ -289,7 +283,7 @@ class Library:
     namespace: str
     install: str = ""
     devices: Callable[[Namespace], Sequence[Device]] = _standard_devices
-    find_device: Callable[[Device], Device] = _as_given
+    find_device: Callable[[Device], Device] = _itself
     accelerator: Callable[[], Device | None] = _no_accelerator
     # Capabilities of an array:
     on_host: Callable[[Array], bool] = _never  # reading a value costs nothing
@@ -299,22 +293,23 @@ class Library:
         _unstacked  # in C order, to be assigned by x[i] = v
     )
     floats: Callable[[Array], memoryview | None] = (
-        _no_view  # its memory as Python floats, if it can be had: they cost less than x[i] = v
+        _nothing  # its memory as Python floats, if it can be had: they cost less than x[i] = v
     )
     copied: Callable[[Array], Array] = _copied  # in memory of its own
-    overlap: Callable[[Array, Array], bool] = _same  # whether x[i] = v may change y, too
+    overlap: Callable[[Array, Array], bool] = lambda x, y: x is y  # may x[i] = v change y, too?
+    memory: Callable[[Array], int] = id  # one number for all arrays that share it
     owner: Callable[[Array], bool] = _always  # of its memory: it is no view of another array
     updated: Callable[[Array, Any, Any], Array] = _updated  # a copy in which x[key] = value
     added: Callable[[Array, Any, Array], Array] = _added  # the same, x[key] += each of the values
     detached: Callable[[Array], Array] = _itself  # the same memory, outside the library's autograd
     settled: Callable[[Array], Array] = _itself  # computed now, if the library is lazy
-    fused: Callable[[Body, Namespace], Fused] = evaluated  # elementwise work as one
+    fused: Callable[[fusion.Body, Namespace], fusion.Fused] = fusion.evaluated  # elementwise work
     read_only: Callable[[Array], Array] | None = None  # the same memory, not to be assigned
     # A large buffer gets so many times its memory, of which the rest is never touched: glibc gives
     # back memory at the end of the heap, to ask for it again at once, unless a larger block than
     # the arrays of f has been freed before.
     room: int = 1
-    free_bytes: Callable[[Array], int | None] = _no_limit  # of its device, if it has its own memory
+    free_bytes: Callable[[Array], int | None] = _nothing  # of its device, if it has its own memory
     to_numpy: Callable[[Array], Any] = _through_dlpack
     # Its own automatic differentiation:
     engine: Callable[[], Any] | None = None
@@ -343,6 +338,7 @@ LIBRARIES = {
             floats=_numpy_floats,
             copied=np.ndarray.copy,
             overlap=np.may_share_memory,
+            memory=_numpy_memory,
             owner=lambda x: x.flags.owndata,
             updated=_numpy_updated,
             added=_numpy_added,
@@ -351,7 +347,7 @@ LIBRARIES = {
             room=8,
             to_numpy=_itself,
             quick=QUICK,
-            fused=in_cache,
+            fused=functools.partial(fusion.by_numpy, _numpy_writable),
             numpy_dtypes=True,
             forks=True,
             defers=True,
@@ -367,9 +363,11 @@ LIBRARIES = {
             accelerator=lambda: _cupy_device(0),
             copied=lambda x: x.copy(),
             overlap=lambda x, y: importlib.import_module("cupy").may_share_memory(x, y),
+            memory=lambda x: x.data.mem.ptr,
             owner=lambda x: x.flags.owndata,
             added=_cupy_added,
             free_bytes=_cupy_free_bytes,
+            fused=fusion.as_kernel,
             to_numpy=lambda x: x.get(),
             numpy_dtypes=True,
             defers=True,
@@ -386,10 +384,12 @@ LIBRARIES = {
             writable=_torch_writable,
             copied=lambda x: x.clone(),
             overlap=_torch_overlap,
+            memory=lambda x: x.untyped_storage().data_ptr(),
             owner=lambda x: not x._is_view(),
             added=_torch_added,
             detached=lambda x: x.data,  # detach() would show autograd what is put back as a change
             free_bytes=_torch_free_bytes,
+            fused=functools.partial(fusion.by_torch, _torch_writable),
             to_numpy=_torch_to_numpy,
             engine=lambda: importlib.import_module("gdx.backends.engines").torch_engine(),
             out_of_memory="out of memory|can't allocate memory",
@@ -409,6 +409,7 @@ LIBRARIES = {
             updated=lambda x, key, value: x.at[key].set(value),
             added=lambda x, key, value: x.at[key].add(value),
             free_bytes=_jax_free_bytes,
+            fused=fusion.compiled,
             to_numpy=_jax_to_numpy,
             engine=lambda: importlib.import_module("gdx.backends.engines").jax_engine(),
             out_of_memory="RESOURCE_EXHAUSTED|out of memory",
@@ -423,6 +424,7 @@ LIBRARIES = {
             devices=lambda xp: ["cpu"],
             writable=_never,
             settled=lambda x: x.persist(),
+            fused=fusion.at_once,
             to_numpy=np.asarray,
             forks=True,
             defers=True,

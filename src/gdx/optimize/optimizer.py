@@ -287,12 +287,17 @@ def made(function: Callable[..., Optimizer], lr: Rate | None = None, **options: 
         shown = {"lr": lr, **checked}
     defaults = inspect.signature(function).parameters
     arguments = ", ".join(
-        f"{name}={value!r}"
+        f"{name}={_shown(value)}"
         for name, value in shown.items()
         if name == "lr" or value != defaults[name].default
     )
     name = function.__name__
     return Optimizer((Link(name, lr, tuple(checked.items()), f"{name}({arguments})"),))
+
+
+def _shown(value: object) -> str:
+    """Return an option as text that is the same in every process: of a function, its name."""
+    return str(getattr(value, "__qualname__", repr(value)))
 
 
 def _fraction(name: str, value: Any) -> float:

@@ -183,7 +183,8 @@ def one_cycle(
     r"""Learning rate that rises along half a cosine, and falls along another to almost nothing.
 
     From lr / div_factor it rises to lr at the step pct_start · steps - 1, and from there falls to
-    lr / (div_factor · final_div_factor) at the last, steps - 1; there it stays.
+    lr / (div_factor · final_div_factor) at the last, steps - 1; there it stays. Where the rise
+    would take less than a step, it starts at lr.
 
     Parameters
     ----------

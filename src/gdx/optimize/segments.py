@@ -136,11 +136,14 @@ def _fused(xp: Namespace, rules: tuple[Rule, ...], adds: bool, narrow: bool) -> 
 def runner(links: Sequence[Link], params: Tree, *, adds: bool) -> Step:
     """Return what takes a step: adds it to the parameters, in their memory, or returns it."""
     arrays, refill = flattened(params)
+    if not arrays:
+        raise ValueError(f"params must hold an array; got {params!r}.")
     xp = common_namespace(*arrays)
     segments = list(_segments(links))
     if adds and not is_tree(params) and len(segments) == 1 and segments[0].reduction is None:
         return _of_one_array(segments[0], xp, params.dtype)
-    copied, like = library(xp).copied, map_leaves(lambda _: _PLACE, params)
+    known, like = library(xp), map_leaves(lambda _: _PLACE, params)
+    copied = known.copied
     dtypes = [leaf.dtype for leaf in arrays]
 
     def run(grad: Tree, state: OptimizerState, params: Tree) -> tuple[Tree, OptimizerState]:
@@ -157,6 +160,13 @@ def runner(links: Sequence[Link], params: Tree, *, adds: bool) -> Step:
             raise ValueError(f"grad must have the structure of params: {error}.") from None
         if adds and len(set(map(id, old))) < len(old):
             old = [copied(p) for p in old]  # one array at two places takes two steps
+        if adds:
+            # As the gradients of a · b, which are b and a.
+            taken = set(map(known.memory, old))
+            updates = [
+                copied(u) if known.memory(u) in taken and u is not p else u
+                for u, p in zip(updates, old, strict=True)
+            ]
         slots = [list(each) for each in state.slots]
         if not adds:
             slots = [[copied(slot) for slot in each] for each in slots]
