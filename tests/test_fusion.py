@@ -271,7 +271,7 @@ def test_the_real_cupy_makes_one_kernel_of_a_rule(monkeypatch, rule, dtype):
         return cupy.ndarray(shape, kind, cupy.cuda.MemoryPointer(memory, 0))
 
     monkeypatch.setattr(history, "get_fusion", trace)
-    segments = importlib.import_module("gdx.optimize.segments")
+    segments = importlib.import_module("gdx.optimize.updates.segments")
     optimizer = getattr(gdx.optimize, rule)(0.1)
     (segment,) = segments._segments(optimizer.links)
     wide = np.promote_types(dtype, np.float32)

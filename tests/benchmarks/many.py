@@ -9,7 +9,7 @@ import numpy as np
 import peers
 from cases import Bar, Case, Variants
 
-from gdx.optimize.many import minimize_many
+from gdx.optimize.many.batches import minimize_many
 from gdx.optimize.methods import lbfgs
 
 TOL, MAX_STEPS = 1e-6, 500

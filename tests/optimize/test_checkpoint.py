@@ -19,7 +19,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from gdx.optimize.checkpoint import CheckpointError, check_writable, expect, load, save
+from gdx.optimize.files.checkpoint import CheckpointError, check_writable, expect, load, save
 
 ADVICE = "delete it to begin anew, or give another name"
 HEADER = {"method": "adam", "nit": 3, "fun": 0.1}
@@ -580,7 +580,7 @@ def test_a_leftover_that_cannot_be_removed(path, tmp_path):
 KILLER = """
 import os, random, signal, sys, time
 import numpy as np
-from gdx.optimize.checkpoint import load, save
+from gdx.optimize.files.checkpoint import load, save
 
 path = sys.argv[1]
 STATES = [({"state": i}, {"x": np.full(50_000 + 1_000 * i, float(i))}) for i in range(2)]
@@ -636,7 +636,7 @@ def test_a_killed_process_leaves_the_old_file_or_the_new(path):
 def test_two_processes_that_save_at_once(path):
     writer = (
         "import sys, numpy as np\n"
-        "from gdx.optimize.checkpoint import save\n"
+        "from gdx.optimize.files.checkpoint import save\n"
         "for i in range(50): save(sys.argv[1], {'by': sys.argv[2]}, {'x': np.full(999, i)})\n"
     )
     writers = [

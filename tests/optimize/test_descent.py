@@ -363,7 +363,7 @@ def test_f_that_returns_an_array():
 def test_nothing_is_read_between_checks(no_host_sync, monkeypatch):
     xp = no_host_sync
     from gdx.optimize import descent
-    from gdx.optimize.reading import Reads
+    from gdx.optimize.runs.reading import Reads
 
     looked = []
 

@@ -10,11 +10,11 @@ import pytest
 import gdx
 from gdx import Status
 from gdx.backends import device_of
-from gdx.optimize.bounds import Box
-from gdx.optimize.many import minimize_many
+from gdx.optimize.many.batches import minimize_many
 from gdx.optimize.methods import METHODS, lbfgs
-from gdx.optimize.optimizer import chain, clip_by_global_norm, clip_by_value
-from gdx.optimize.published import adam, lion, momentum, sgd
+from gdx.optimize.runs.bounds import Box
+from gdx.optimize.updates.optimizer import chain, clip_by_global_norm, clip_by_value
+from gdx.optimize.updates.published import adam, lion, momentum, sgd
 
 SAMPLES = np.linspace(0, 1, 20)
 

@@ -496,7 +496,7 @@ def test_an_interrupt_returns_the_best_so_far(method):
 def test_one_read_for_each_evaluation(no_host_sync, monkeypatch, method):
     """All that is read of an evaluation comes together."""
     xp = no_host_sync
-    from gdx.optimize.reading import Reads
+    from gdx.optimize.runs.reading import Reads
 
     reads = []
     original = Reads._together
@@ -515,7 +515,7 @@ def test_one_read_for_each_evaluation(no_host_sync, monkeypatch, method):
 
 def test_nothing_is_read_between_checks(no_host_sync, monkeypatch):
     xp = no_host_sync
-    from gdx.optimize.reading import Reads
+    from gdx.optimize.runs.reading import Reads
 
     looked = []
 

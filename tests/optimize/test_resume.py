@@ -107,7 +107,7 @@ def test_what_was_found_out_about_f_is_remembered(tmp_path):
 
 
 def test_the_file_is_written_every_so_many_steps(tmp_path, monkeypatch):
-    from gdx.optimize import kept
+    from gdx.optimize.files import kept
 
     steps = []
     save = kept.save

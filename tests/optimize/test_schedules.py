@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gdx.optimize import schedules
+from gdx.optimize.updates import schedules
 
 COUNT = 60
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import gdx
-from gdx.optimize import optimizer as chains
-from gdx.optimize import published, schedules
-from gdx.optimize.segments import OptimizerState
+from gdx.optimize.updates import optimizer as chains
+from gdx.optimize.updates import published, schedules
+from gdx.optimize.updates.segments import OptimizerState
 from gdx.trees import leaves
 
 STEPS = 200

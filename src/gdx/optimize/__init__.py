@@ -1,19 +1,20 @@
 """Minimisation: methods, update rules, the loop they run in, and its result."""
 
-from gdx.optimize.checkpoint import CheckpointError
 from gdx.optimize.descent import gradient_descent
-from gdx.optimize.loop import Descent
-from gdx.optimize.many import BatchDescent, BatchResult
+from gdx.optimize.files.checkpoint import CheckpointError
+from gdx.optimize.many.batches import BatchDescent, BatchResult
 from gdx.optimize.methods import Method, lbfgs
 from gdx.optimize.minimize import minimize
-from gdx.optimize.optimizer import (
+from gdx.optimize.result import DescentResult, History, OptimizeResult, Status
+from gdx.optimize.runs.loop import Descent
+from gdx.optimize.updates.optimizer import (
     Optimizer,
     chain,
     clip_by_global_norm,
     clip_by_value,
     weight_decay,
 )
-from gdx.optimize.published import (
+from gdx.optimize.updates.published import (
     adagrad,
     adam,
     adamw,
@@ -24,8 +25,7 @@ from gdx.optimize.published import (
     rmsprop,
     sgd,
 )
-from gdx.optimize.result import DescentResult, History, OptimizeResult, Status
-from gdx.optimize.schedules import (
+from gdx.optimize.updates.schedules import (
     Schedule,
     constant,
     cosine_decay,
@@ -33,7 +33,7 @@ from gdx.optimize.schedules import (
     one_cycle,
     step_decay,
 )
-from gdx.optimize.segments import OptimizerState
+from gdx.optimize.updates.segments import OptimizerState
 
 __all__ = [
     "BatchDescent",

@@ -8,17 +8,17 @@ from contextlib import ExitStack
 from typing import Any
 
 from gdx.backends import to_numpy
-from gdx.optimize.fixed import ByRule, Plain
-from gdx.optimize.loop import Descent, Observer, Seen, Stepper, Trail, run, told
 from gdx.optimize.methods import steepest
-from gdx.optimize.outcome import sentence
-from gdx.optimize.points import own_copy, stacked
-from gdx.optimize.progress import progress_bar
-from gdx.optimize.published import sgd
 from gdx.optimize.result import DescentResult, Status
-from gdx.optimize.searched import Searched
-from gdx.optimize.slopes import slope
-from gdx.optimize.stopping import judge
+from gdx.optimize.runs.fixed import ByRule, Plain
+from gdx.optimize.runs.loop import Descent, Observer, Seen, Stepper, Trail, run, told
+from gdx.optimize.runs.outcome import sentence
+from gdx.optimize.runs.points import own_copy, stacked
+from gdx.optimize.runs.progress import progress_bar
+from gdx.optimize.runs.slopes import slope
+from gdx.optimize.runs.stopping import judge
+from gdx.optimize.searches.searched import Searched
+from gdx.optimize.updates.published import sgd
 from gdx.options import positive, whole
 from gdx.trees import Tree, map_leaves
 

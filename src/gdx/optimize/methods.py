@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from gdx.optimize.bounds import raveled_box
-from gdx.optimize.first_order import BarzilaiBorwein, ConjugateGradient, Steepest
-from gdx.optimize.newton import NewtonCG, Product
-from gdx.optimize.objective import Objective
-from gdx.optimize.optimizer import Optimizer
-from gdx.optimize.products import hessian_product
-from gdx.optimize.published import (
+from gdx.optimize.runs.bounds import raveled_box
+from gdx.optimize.runs.slopes import Slope
+from gdx.optimize.searches.first_order import BarzilaiBorwein, ConjugateGradient, Steepest
+from gdx.optimize.searches.newton import NewtonCG, Product
+from gdx.optimize.searches.objective import Objective
+from gdx.optimize.searches.products import hessian_product
+from gdx.optimize.searches.quasi_newton import BFGS, LBFGS
+from gdx.optimize.searches.searched import Armijo, Direction, Searched, Wolfe
+from gdx.optimize.updates.optimizer import Optimizer
+from gdx.optimize.updates.published import (
     adagrad,
     adam,
     adamw,
@@ -24,9 +27,6 @@ from gdx.optimize.published import (
     rmsprop,
     sgd,
 )
-from gdx.optimize.quasi_newton import BFGS, LBFGS
-from gdx.optimize.searched import Armijo, Direction, Searched, Wolfe
-from gdx.optimize.slopes import Slope
 from gdx.options import whole
 from gdx.trees import Tree
 

@@ -10,21 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from gdx.optimize.bounds import boxes, nearest
-from gdx.optimize.checkpoint import Path, State
-from gdx.optimize.fixed import ByRule
-from gdx.optimize.kept import Kept, found
-from gdx.optimize.limits import Limits
-from gdx.optimize.loop import Observer, Seen, Stepper, Trail, run, told
-from gdx.optimize.many import BatchResult, minimize_many
+from gdx.optimize.files.checkpoint import Path, State
+from gdx.optimize.files.kept import Kept, found
+from gdx.optimize.files.snapshot import identity_of
+from gdx.optimize.many.batches import BatchResult, minimize_many
 from gdx.optimize.methods import METHODS, Method, chosen
-from gdx.optimize.optimizer import Optimizer
-from gdx.optimize.outcome import judged, sentence
-from gdx.optimize.points import own_copy, stacked
-from gdx.optimize.progress import progress_bar
 from gdx.optimize.result import History, OptimizeResult, Status
-from gdx.optimize.slopes import slope
-from gdx.optimize.snapshot import identity_of
+from gdx.optimize.runs.bounds import boxes, nearest
+from gdx.optimize.runs.fixed import ByRule
+from gdx.optimize.runs.limits import Limits
+from gdx.optimize.runs.loop import Observer, Seen, Stepper, Trail, run, told
+from gdx.optimize.runs.outcome import judged, sentence
+from gdx.optimize.runs.points import own_copy, stacked
+from gdx.optimize.runs.progress import progress_bar
+from gdx.optimize.runs.slopes import slope
+from gdx.optimize.updates.optimizer import Optimizer
 from gdx.options import not_negative, positive, whole
 from gdx.trees import Tree, coarsest_epsilon, is_tree, leaves
 

@@ -9,8 +9,8 @@ from gdx.autodiff import hvp
 from gdx.autodiff.core import TracingError
 from gdx.backends import Array
 from gdx.numerical.given import as_gradient
-from gdx.optimize.newton import Product
-from gdx.optimize.objective import Objective
+from gdx.optimize.searches.newton import Product
+from gdx.optimize.searches.objective import Objective
 from gdx.trees import Tree
 
 

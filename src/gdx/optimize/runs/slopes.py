@@ -18,8 +18,8 @@ from gdx.numerical.differences import Differences
 from gdx.numerical.given import as_gradient
 from gdx.numerical.gradient import gradient_at
 from gdx.numerical.settings import settings
-from gdx.optimize.bounds import boxes, nearest
-from gdx.optimize.reading import Reads
+from gdx.optimize.runs.bounds import boxes, nearest
+from gdx.optimize.runs.reading import Reads
 from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
 
 Function = Callable[[Tree], Any]

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gdx.backends import Array, cast, library, namespace_of
-from gdx.optimize.bounds import Box
-from gdx.optimize.many_search import (
+from gdx.optimize.many.search import (
     CODE,
     RUNNING,
     Goal,
@@ -23,11 +22,12 @@ from gdx.optimize.many_search import (
     settled,
     where,
 )
-from gdx.optimize.many_slopes import values_of
-from gdx.optimize.optimizer import Optimizer
+from gdx.optimize.many.slopes import values_of
 from gdx.optimize.result import Status
-from gdx.optimize.segments import OptimizerState
-from gdx.optimize.slopes import Slope
+from gdx.optimize.runs.bounds import Box
+from gdx.optimize.runs.slopes import Slope
+from gdx.optimize.updates.optimizer import Optimizer
+from gdx.optimize.updates.segments import OptimizerState
 
 _REACHED = (Status.CONVERGED, Status.HARDLY_CHANGED, Status.TARGET_REACHED)
 

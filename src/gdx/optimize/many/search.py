@@ -6,10 +6,10 @@ import math
 from typing import Any, NamedTuple, TypeVar
 
 from gdx.backends import Array, cast, device_of, epsilon, library, namespace_of
-from gdx.optimize.bounds import Box
-from gdx.optimize.line_search import CURVATURE, DECREASE
-from gdx.optimize.many_learnt import Learnt, Memory
+from gdx.optimize.many.learnt import Learnt, Memory
 from gdx.optimize.result import Status
+from gdx.optimize.runs.bounds import Box
+from gdx.optimize.searches.line_search import CURVATURE, DECREASE
 
 STATUSES = tuple(Status)
 CODE = {status: code for code, status in enumerate(STATUSES)}

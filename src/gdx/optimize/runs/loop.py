@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from gdx.optimize.result import Status
-from gdx.optimize.slopes import Slope
+from gdx.optimize.runs.slopes import Slope
 from gdx.trees import Tree
 
 

@@ -22,7 +22,7 @@ from gdx.backends import (
     is_real_floating,
     library,
 )
-from gdx.optimize.rules import RULES, Rule, Scalars
+from gdx.optimize.updates.rules import RULES, Rule, Scalars
 from gdx.trees import StructureError, Tree, flattened, is_tree, map_leaves
 
 Rate = float | Callable[[int], float]

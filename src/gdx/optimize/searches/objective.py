@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gdx.backends import Array, library, namespace_of
-from gdx.optimize.reading import Reads
-from gdx.optimize.slopes import Slope
+from gdx.optimize.runs.reading import Reads
+from gdx.optimize.runs.slopes import Slope
 from gdx.trees import Tree, coarsest_epsilon, is_tree, raveled
 
 

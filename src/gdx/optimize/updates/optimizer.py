@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gdx.backends import Array, namespace_of
-from gdx.optimize.segments import Link, OptimizerState, Rate, Step, runner, working_dtype
+from gdx.optimize.updates.segments import Link, OptimizerState, Rate, Step, runner, working_dtype
 from gdx.options import not_negative, positive
 from gdx.trees import Tree, leaves
 

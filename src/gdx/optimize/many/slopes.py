@@ -26,8 +26,8 @@ from gdx.backends import (
 )
 from gdx.caller import warn
 from gdx.numerical.values import beside_x
-from gdx.optimize.bounds import Box
-from gdx.optimize.slopes import Function, Given, Slope, Together
+from gdx.optimize.runs.bounds import Box
+from gdx.optimize.runs.slopes import Function, Given, Slope, Together
 
 
 def values_of(value: Any, x: Array) -> Array:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from gdx.backends import epsilon_of, namespace_of, to_numpy
-from gdx.optimize.loop import Seen
 from gdx.optimize.result import Status
+from gdx.optimize.runs.loop import Seen
 from gdx.trees import Tree, leaves
 
 

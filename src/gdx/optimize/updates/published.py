@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gdx.optimize.optimizer import Optimizer, made
-from gdx.optimize.segments import Rate
+from gdx.optimize.updates.optimizer import Optimizer, made
+from gdx.optimize.updates.segments import Rate
 
 
 def sgd(lr: Rate = 0.001) -> Optimizer:

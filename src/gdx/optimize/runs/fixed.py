@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any
 
 from gdx.backends import Array, common_namespace, device_of, library, namespace_of
-from gdx.optimize.bounds import nearest
-from gdx.optimize.loop import Seen
-from gdx.optimize.optimizer import Optimizer
-from gdx.optimize.reading import Reads
 from gdx.optimize.result import Status
-from gdx.optimize.segments import OptimizerState
-from gdx.optimize.slopes import Slope
+from gdx.optimize.runs.bounds import nearest
+from gdx.optimize.runs.loop import Seen
+from gdx.optimize.runs.reading import Reads
+from gdx.optimize.runs.slopes import Slope
+from gdx.optimize.updates.optimizer import Optimizer
+from gdx.optimize.updates.segments import OptimizerState
 from gdx.trees import Tree, flattened, is_tree, leaves, map_leaves
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdx.backends import Array
-from gdx.optimize.searched import Direction, Move, Point
+from gdx.optimize.searches.searched import Direction, Move, Point
 
 # Of the step of Barzilai and Borwein.
 _SHORTEST, _LONGEST = 1e-10, 1e10

@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gdx.backends import Array, is_array, namespace_of, to_numpy
-from gdx.optimize.bounds import Box
-from gdx.optimize.many_learnt import Inverse, Learnt, Pairs
-from gdx.optimize.many_runs import Columns, Run, Searching, Stepping
-from gdx.optimize.many_search import RUNNING, STATUSES, Goal, ManySearched, coded
-from gdx.optimize.many_slopes import slope_of_many
+from gdx.optimize.many.learnt import Inverse, Learnt, Pairs
+from gdx.optimize.many.runs import Columns, Run, Searching, Stepping
+from gdx.optimize.many.search import RUNNING, STATUSES, Goal, ManySearched, coded
+from gdx.optimize.many.slopes import slope_of_many
 from gdx.optimize.methods import Method
-from gdx.optimize.optimizer import Optimizer
 from gdx.optimize.result import Status
-from gdx.optimize.slopes import Function
+from gdx.optimize.runs.bounds import Box
+from gdx.optimize.runs.slopes import Function
+from gdx.optimize.updates.optimizer import Optimizer
 
 # What is said of the problems that did not succeed: how many, and what to do.
 _ADVICE = {

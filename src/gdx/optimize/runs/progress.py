@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gdx.optimize.loop import Trail
+from gdx.optimize.runs.loop import Trail
 
 
 @contextmanager

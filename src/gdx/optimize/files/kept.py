@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gdx.optimize.checkpoint import Path, State, check_writable, expect, load, save
-from gdx.optimize.limits import Limits
-from gdx.optimize.loop import Seen, Stepper, Trail
-from gdx.optimize.slopes import ExactWhereTraced
-from gdx.optimize.snapshot import packed, unpacked
+from gdx.optimize.files.checkpoint import Path, State, check_writable, expect, load, save
+from gdx.optimize.files.snapshot import packed, unpacked
+from gdx.optimize.runs.limits import Limits
+from gdx.optimize.runs.loop import Seen, Stepper, Trail
+from gdx.optimize.runs.slopes import ExactWhereTraced
 from gdx.trees import flattened, leaves
 
 

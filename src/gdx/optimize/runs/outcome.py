@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from gdx.optimize.limits import Limits
-from gdx.optimize.loop import Trail
 from gdx.optimize.result import Status
+from gdx.optimize.runs.limits import Limits
+from gdx.optimize.runs.loop import Trail
 
 _REACHED = (Status.CONVERGED, Status.HARDLY_CHANGED, Status.TARGET_REACHED)
 

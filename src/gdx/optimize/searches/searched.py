@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gdx.backends import Array
-from gdx.optimize.bounds import Box
-from gdx.optimize.line_search import Search, armijo, strong_wolfe
-from gdx.optimize.loop import Seen
-from gdx.optimize.objective import Objective
 from gdx.optimize.result import Status
+from gdx.optimize.runs.bounds import Box
+from gdx.optimize.runs.loop import Seen
+from gdx.optimize.searches.line_search import Search, armijo, strong_wolfe
+from gdx.optimize.searches.objective import Objective
 from gdx.trees import Tree
 
 

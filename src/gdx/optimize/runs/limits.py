@@ -6,8 +6,8 @@ import math
 import time
 from dataclasses import dataclass, field
 
-from gdx.optimize.loop import Seen, Stepper
 from gdx.optimize.result import Status
+from gdx.optimize.runs.loop import Seen, Stepper
 
 # So many roundings of f are no progress.
 _NOISE = 100

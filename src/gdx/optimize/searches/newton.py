@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gdx.backends import Array
-from gdx.optimize.objective import Objective
-from gdx.optimize.searched import Direction, Move, Point
+from gdx.optimize.searches.objective import Objective
+from gdx.optimize.searches.searched import Direction, Move, Point
 
 Product = Callable[[Array, Array], Array]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gdx.backends import Array, device_of, library, namespace_of
-from gdx.optimize.searched import Direction, Move, Point
+from gdx.optimize.searches.searched import Direction, Move, Point
 
 # Below this share of yᵀy, sᵀy is taken for rounding, and the pair is left out.
 _LEAST_CURVATURE = 1e-16

@@ -1,0 +1,1 @@
+"""What all runs have in common: the loop, its gradients, its limits and its words."""
