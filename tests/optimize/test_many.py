@@ -10,6 +10,7 @@ import pytest
 import gdx
 from gdx import Status
 from gdx.backends import device_of
+from gdx.optimize.many import batches
 from gdx.optimize.many.batches import minimize_many
 from gdx.optimize.methods import METHODS, lbfgs
 from gdx.optimize.runs.bounds import Box
@@ -504,13 +505,13 @@ def test_nothing_is_read_but_at_the_checks(no_host_sync, monkeypatch, method, bo
     x = strict.asarray(starts(5, 3), device=strict.Device("device1"))
     box = Box(strict.full_like(x, -2.0), strict.full_like(x, 0.5)) if bounded else None
     reads = []
-    to_numpy = gdx.optimize.many.to_numpy
+    to_numpy = batches.to_numpy
 
     def counted(array):
         reads.append(tuple(array.shape))
         return to_numpy(strict.asarray(array, device=strict.Device("CPU_DEVICE")))
 
-    monkeypatch.setattr(gdx.optimize.many, "to_numpy", counted)
+    monkeypatch.setattr(batches, "to_numpy", counted)
     result = minimized(
         lambda x: rosenbrock(x) + x[:, 2] ** 2,
         x if box is None else box.nearest(x),

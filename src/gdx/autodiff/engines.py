@@ -18,7 +18,7 @@ def engine_for(flat: Flat, name: str | None) -> Any:
     if name == "tracer" or native is None:
         return _tracer()
     engine = native()
-    flat.leaving = engine.leaves_trace()
+    flat.leaving, flat.leaving_words = engine.leaves_trace(), engine.leaving
     return engine
 
 

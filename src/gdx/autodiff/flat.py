@@ -40,6 +40,7 @@ class Flat:
         self.f = f
         self.has_aux = has_aux
         self.leaving: tuple[type[Exception], ...] = ()  # what the engine raises where f does so
+        self.leaving_words: str | None = None  # or how it says so in a RuntimeError
         self.single = len(trees) == 1 and not is_tree(trees[0]) and is_array(trees[0])
         if self.single:
             self.inputs: list[Array] = [_differentiable(trees[0])]
@@ -59,6 +60,10 @@ class Flat:
         try:
             result = self.f(*arrays) if self.single else self.f(*self.like_inputs(arrays))
         except self.leaving as error:
+            raise TracingError(f"f took a traced value out of the function: {error}") from error
+        except RuntimeError as error:
+            if self.leaving_words is None or self.leaving_words not in str(error):
+                raise
             raise TracingError(f"f took a traced value out of the function: {error}") from error
         except ValueError as error:  # as NumPy says it, where an element is assigned
             if isinstance(error.__cause__, TracingError):

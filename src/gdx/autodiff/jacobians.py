@@ -7,12 +7,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from gdx.autodiff.engines import engine_for
 from gdx.autodiff.flat import Flat
 from gdx.autodiff.transforms import IGNORED, gradient_of, jvp, of_chosen_arguments
 from gdx.backends import Array, Namespace, device_of, is_complex, namespace_of
 from gdx.caller import warn
-from gdx.trees import Tree
+from gdx.trees import Tree, map_leaves
 
 
 def jacobian(
@@ -260,4 +262,10 @@ def hvp(f: Callable[..., Any], x: Tree, v: Tree, *, engine: str | None = None) -
     def gradient(x: Tree) -> Tree:
         return gradient_of(f, 0, (x,), {}, engine=engine)[1]
 
-    return jvp(gradient, (x,), (v,), engine=engine)[1]
+    product = jvp(gradient, (x,), (v,), engine=engine)[1]
+    return map_leaves(_of_numbers, product)
+
+
+def _of_numbers(x: Any) -> Array:
+    """Return an array also of what NumPy makes a scalar."""
+    return np.asarray(x) if isinstance(x, np.generic) else x

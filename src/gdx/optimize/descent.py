@@ -133,6 +133,8 @@ def gradient_descent(
     check_every = whole("check_every", check_every, 1)
     history = whole("history", history, 0)
     method = None if line_search is None else steepest(line_search, lr)
+    if not step_num:
+        method = None  # there is nothing to search
 
     x = own_copy("init_x", init_x)
     of_f = slope(f, x, grad if step_num else "numerical")
@@ -163,7 +165,7 @@ def gradient_descent(
     if ended in (Status.STOPPED, Status.INTERRUPTED) or (
         ended is not Status.STEP_LIMIT and status is Status.STEP_LIMIT
     ):
-        status, message = ended, sentence(ended, trail, nit)
+        status, message = ended, sentence(ended, end, nit)
     here = end if end.finite and ended is not Status.INTERRUPTED else best
     counts, shown = of_f.counts, stepper.shown
     return DescentResult(

@@ -68,7 +68,7 @@ class Method:
         direction = self.direction(objective, hessian_product(objective, hvp))
         if boxes is None or self.within_bounds is None:
             return Searched(objective, direction, self.search(), None, self.patience)
-        box = raveled_box(boxes, x)
+        box = raveled_box(boxes, x, objective.x.dtype)
         return Searched(objective, direction, self.within_bounds(), box, self.patience)
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ from gdx.optimize.runs.bounds import boxes, nearest
 from gdx.optimize.runs.fixed import ByRule
 from gdx.optimize.runs.limits import Limits
 from gdx.optimize.runs.loop import Observer, Seen, Stepper, Trail, run, told
-from gdx.optimize.runs.outcome import judged, sentence
+from gdx.optimize.runs.outcome import REACHED, sentence, within_rounding
 from gdx.optimize.runs.points import own_copy, stacked
 from gdx.optimize.runs.progress import progress_bar
 from gdx.optimize.runs.slopes import slope
@@ -56,17 +56,18 @@ def minimize(
     Parameters
     ----------
     f : callable
-        Takes `x` and returns one real number: a Python number or an array of one element.
+        Takes `x` and returns one real number: a Python number or an array of one element. What it
+        is handed is a copy, or is traced; it may keep or change it.
     x0 : array_like, or dict, list or tuple of arrays
         The start. It is copied, never changed. Numbers and lists of numbers become an array of the
         current backend, integers become the default float.
     method : str, Method or Optimizer
         "l-bfgs", "bfgs", "cg" (conjugate gradients), "bb" (gradient descent with steps of Barzilai
-        and Borwein) and "newton-cg" search along lines and read one number, f, from the device at
-        each evaluation. "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw",
-        "amsgrad" and "lion" take steps as the rule says and read nothing between two checks; with
-        options, they are ``gdx.optimize.adam(0.01)``, as ``gdx.optimize.lbfgs(memory=20)`` is
-        "l-bfgs".
+        and Borwein) and "newton-cg" search along lines; all that they need of an evaluation, or of
+        a product with the Hessian, is read from the device in one small array. "sgd", "momentum",
+        "nesterov", "adagrad", "rmsprop", "adam", "adamw", "amsgrad" and "lion" take steps as the
+        rule says and read nothing between two checks. With options, they are
+        ``gdx.optimize.adam(0.01)``, and "l-bfgs" is ``gdx.optimize.lbfgs(memory=20)``.
     grad : {"exact", "numerical"}, True or callable, optional
         The derivative of what `f` computes; central differences; True, if `f` returns both its
         value and its gradient; or a function of `x` that returns the gradient, of the structure and
@@ -80,26 +81,28 @@ def minimize(
         Not for "bfgs", "cg" and "newton-cg".
     tol : float
         The run has converged where no element of the gradient is larger than this (within bounds,
-        of the projected gradient). 0 switches it off.
+        of the projected gradient). 0 switches it off, and only a gradient of 0 has converged.
     rtol : float
-        It has converged, too, where a step changes neither x nor f by more than `rtol` of its
-        size. 0 switches it off.
+        It has converged, too, where a step changes x, and f has changed since the last look, by
+        no more than `rtol` of its size. 0 switches it off.
     target : float, optional
         It ends where f is at most this.
     max_steps : int
         The largest number of steps; of searches along a line, not of their evaluations.
     max_nfev : int, optional
-        It ends after so many evaluations of `f`, those for numerical gradients counted.
+        It ends at the first look after so many evaluations of `f`, those for numerical gradients
+        counted.
     max_seconds : float, optional
-        It ends after so many seconds.
+        It ends at the first look after so many seconds of this call.
     check_every : int
-        Methods without a line search look at f, x and the gradient after so many steps only.
+        Methods without a line search look at f, x and the gradient after so many steps only; the
+        others after each.
     history : bool
         Keep the points at which the run looked.
     callback : callable, optional
         Called before each step with a `Descent`: step, x, grad, fun, grad_norm, lr, nfev, njev.
-        Its arrays are the run's own, which later steps overwrite: copy what you keep. Returning
-        True stops.
+        Its arrays are the run's own, which later steps overwrite, and JAX deletes: copy what you
+        keep. Returning True stops.
     progress : bool
         Show a progress bar with f and the gradient (needs tqdm: ``pip install tqdm``).
     checkpoint : str or path, optional
@@ -129,6 +132,8 @@ def minimize(
         return another structure or shape than that of `x`.
     CheckpointError
         If the file is none, a damaged one, or that of another run.
+    OSError
+        If the file cannot be written.
 
     See Also
     --------
@@ -139,16 +144,19 @@ def minimize(
     Who comes from ``scipy.optimize.minimize`` finds `jac` as `grad`, `hessp` as `hvp`, `gtol` as
     `tol`, `maxiter` as `max_steps` and `maxfun` as `max_nfev`.
 
-    *Precision limit* means that the next step promises less than f can show in its dtype. It is a
-    success if the gradient has become small beside that of the start (√eps of it).
+    *Precision limit* means that f cannot show, in its dtype, what another step gains. It is a
+    success if the relative gradient, max \|g_i\| max(\|x_i\|, 1) / max(\|f\|, 1), is at most
+    eps^(1/3) (Dennis and Schnabel 1983, eq. 7.2.5). *No reaction* means that f does not change at
+    all within the steps of numerical differences; it is none.
 
     A value that is NaN or infinite makes a line search go back; a run that cannot go on returns the
-    best point seen and its status. So does Ctrl-C, with the status *interrupted*.
+    best point seen and its status. So does Ctrl-C, with the status *interrupted*; it leaves the
+    checkpoint as it was.
 
     A checkpoint replaces the last one as a whole, so that a process can be killed at any moment;
     the run that goes on takes the same way, bit for bit. It knows its method, bounds, start and
-    library, and refuses others; that `f` is the same cannot be known. Stopping rules may change: a
-    larger `max_steps` continues a run that has ended.
+    library, and refuses others; that functions are the same, f or a learning rate, cannot be known.
+    Stopping rules may change: a larger `max_steps` continues a run that has ended.
 
     Within bounds, steps are cut at them, and f falls as Armijo's rule asks.
 
@@ -228,6 +236,7 @@ def minimize(
         stepper, check_every = how.stepper(of_f, x, box, hvp), 1
     else:
         stepper = ByRule(of_f, x, how, box)
+    stepper.watches = limits.rtol > 0
     trail = Trail(keeps=bool(history))
     before: list[Callable[[int], None]] = []
     kept, start = None, 0
@@ -273,9 +282,13 @@ def _check_batch(x: Tree, single: dict[str, Any]) -> None:
 
 
 def _result(stepper: Stepper, trail: Trail, limits: Limits, status: Status) -> OptimizeResult:
-    status, reached = judged(status, trail, limits)
-    seen = trail.end if reached or trail.best is None else trail.best
+    seen = trail.end if status in REACHED else trail.best or trail.end
+    reached = status in REACHED
+    if status in (Status.NO_DESCENT, Status.PRECISION_LIMIT):
+        reached = within_rounding(seen, stepper.size(seen), limits.rounding)
+        status = Status.PRECISION_LIMIT if reached else status
     counts, shown = stepper.slope.counts, stepper.shown
+    message = sentence(status, seen, stepper.steps, counts.nfev, limits)
     seen = stepper.own(seen)
     return OptimizeResult(
         x=shown(seen.x),
@@ -283,7 +296,7 @@ def _result(stepper: Stepper, trail: Trail, limits: Limits, status: Status) -> O
         grad=shown(seen.grad),
         success=reached,
         status=status,
-        message=sentence(status, trail, stepper.steps, counts.nfev, limits),
+        message=message,
         nit=stepper.steps,
         nfev=counts.nfev,
         njev=counts.njev,

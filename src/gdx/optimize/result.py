@@ -21,6 +21,7 @@ class Status(StrEnum):
     HARDLY_MOVED = "hardly moved"
     HARDLY_CHANGED = "hardly changed"
     PRECISION_LIMIT = "precision limit"
+    NO_REACTION = "no reaction"
     NO_DESCENT = "no descent"
     DIVERGED = "diverged"
     STOPPED = "stopped"

@@ -80,5 +80,7 @@ class Engine(Protocol):
         Nothing is pulled back to arrays that the rule's functions close over.
         """
 
+    leaving: str | None  # words in a RuntimeError by which the library says what follows
+
     def leaves_trace(self) -> tuple[type[Exception], ...]:
         """Return the errors by which the library says that f took a traced value out."""

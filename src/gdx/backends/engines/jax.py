@@ -105,6 +105,8 @@ class Jax(Imported):
         function.defjvp(push)
         return function
 
+    leaving: str | None = None
+
     def leaves_trace(self) -> tuple[type[Exception], ...]:
         errors = self.jax.errors
         return (

@@ -106,6 +106,8 @@ class Torch(Imported):
         function = _torch_function(self, rule)
         return lambda *arrays: list(function.apply(*arrays))
 
+    leaving: str | None = "Can't call numpy() on Tensor"
+
     def leaves_trace(self) -> tuple[type[Exception], ...]:
         return ()  # float(x) succeeds, and what fails is a RuntimeError as any other
 

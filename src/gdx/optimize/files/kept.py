@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gdx.optimize.files.checkpoint import Path, State, check_writable, expect, load, save
+from gdx.optimize.files.checkpoint import (
+    CheckpointError,
+    Path,
+    State,
+    check_writable,
+    expect,
+    load,
+    save,
+)
 from gdx.optimize.files.snapshot import packed, unpacked
 from gdx.optimize.runs.limits import Limits
 from gdx.optimize.runs.loop import Seen, Stepper, Trail
@@ -48,10 +57,19 @@ class Kept:
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
         """Bring the run to where it was."""
+        try:
+            self._restore(header, arrays)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"the file {os.fspath(self.path)!r} lacks a part of the run ({error!r}); delete it "
+                "to begin anew, or give another name."
+            ) from error
+
+    def _restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
         form = self.stepper.form
         state = unpacked(header["state"], arrays, leaves(form)[0])
         slope = self.stepper.slope
-        vars(slope.counts).update(state["counts"])
+        slope.counts.nfev, slope.counts.njev, slope.counts.nhev = state["counts"]
         if slope.name != state["slope"] and isinstance(slope, ExactWhereTraced):
             slope.give_up(self.stepper.shown(form))
         self.stepper.restore(state["stepper"])
@@ -71,7 +89,7 @@ class Kept:
         arrays: dict[str, Any] = {}
         points = [self.trail.best, *self.trail.points]
         state = {
-            "counts": vars(self.stepper.slope.counts),
+            "counts": [*vars(self.stepper.slope.counts).values()],
             "slope": self.stepper.slope.name,
             "stepper": self.stepper.state(),
             "limits": self.limits.state(),

@@ -67,6 +67,8 @@ class Columns:
         value, grad = self.slope.both(stack)
         fun = values_of(value, stack)
         fun = cast(fun, self.xp.result_type(x.dtype, fun.dtype), self.xp)
+        if self.slope.name == "given" and self.known.writable(fun):
+            fun = self.known.copied(fun)  # the user's function may reuse its memory
         return self.known.settled(fun), self.columns_of(cast(grad, x.dtype, self.xp))
 
     def gradient(self, x: Array) -> Array:
@@ -158,6 +160,7 @@ class Stepping(Run):
         super().__init__(columns, x)
         self.box, self.goal, self.ticks = box, goal, goal.max_steps
         self.grad: Array = None
+        self.before = x
         self.state_of_rule = optimizer.init(x)
         self.update = optimizer.runner(x)
 
@@ -181,7 +184,7 @@ class Stepping(Run):
         better = running & fine & ~(old.best.fun <= fun)
         ends = [
             (Status.DIVERGED, ~fine),
-            *met(new, self.state and self.state.point, self.goal),
+            *met(new, self.state and self.state.point._replace(x=self.before), self.goal),
             (Status.STEP_LIMIT, xp.full_like(fine, tick >= self.ticks)),
         ]
         nit = xp.where(running, xp.full_like(old.nit, tick), old.nit)
@@ -192,6 +195,7 @@ class Stepping(Run):
         xp, known, old = self.columns.xp, self.columns.known, self.x
         with np.errstate(all="ignore"):
             x, (step, slots) = self.update(self.grad, self.state_of_rule, known.copied(old))
+        self.before = old
         self.state_of_rule = OptimizerState(step, settled(slots))
         if self.box is not None:
             x = self.box.nearest(x)

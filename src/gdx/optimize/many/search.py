@@ -75,12 +75,15 @@ class State(NamedTuple):
     idle: Array
     least_fun: Array
     least_norm: Array
-    first_norm: Array
 
     @property
     def small(self) -> Array:
-        """Tell where the gradient has become small beside that of the start."""
-        return self.point.norm <= math.sqrt(rounding(self.point)) * self.first_norm
+        """Tell which gradients are all that rounding lets them be, as `within_rounding` does."""
+        point, xp = self.point, namespace_of(self.point.x)
+        ones = xp.ones_like(point.fun)
+        across = xp.maximum(size(point.x, point.fun.dtype), ones)
+        allowed = rounding(point) ** (1 / 3) * xp.maximum(xp.abs(point.fun), ones)
+        return point.norm * across <= allowed
 
 
 Fields = TypeVar("Fields", Point, Search)
@@ -187,7 +190,7 @@ class ManySearched:
         code = coded(none + RUNNING, ends)
         memory = self.learnt.nothing(x)
         search = self._begun(point, memory, ~fine, none)
-        return settled(State(point, search, memory, code, none, none, fun, point.norm, point.norm))
+        return settled(State(point, search, memory, code, none, none, fun, point.norm))
 
     def trial(self, state: State) -> Array:
         """Return the points to be evaluated next; where a problem has ended, its point."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gdx.backends import Array, namespace_of, to_numpy
+from gdx.backends import Array, DType, cast, namespace_of, to_numpy
 from gdx.numerical.settings import settings, vector_beside
 from gdx.trees import Tree, leaves, map_leaves
 
@@ -32,7 +32,9 @@ class Box:
 
     def projected(self, x: Array, g: Array) -> Array:
         """Return how far a step against the gradient goes before it leaves the box."""
-        return x - namespace_of(x).clip(x - g, self.lower, self.upper)
+        xp = namespace_of(x)
+        down, up = xp.minimum(g, x - self.lower), xp.maximum(g, x - self.upper)
+        return xp.asarray(xp.where(g > 0, down, up))
 
 
 def boxes(bounds: Any, x: Tree) -> Tree | None:
@@ -64,12 +66,12 @@ def nearest(boxes: Tree, x: Tree) -> Tree:
     return map_leaves(lambda leaf, box: box.nearest(leaf), x, boxes)
 
 
-def raveled_box(boxes: Tree, x: Tree) -> Box:
-    """Return the box of the vector of all elements of x."""
+def raveled_box(boxes: Tree, x: Tree, dtype: DType) -> Box:
+    """Return the box of the vector of all elements of x, in the dtype of that vector."""
     xp = namespace_of(leaves(x)[0])
 
     def joined(end: str) -> Array:
         ends = leaves(map_leaves(lambda _, box: getattr(box, end), x, boxes))
-        return xp.concat([xp.reshape(each, (-1,)) for each in ends])
+        return cast(xp.concat([xp.reshape(each, (-1,)) for each in ends]), dtype, xp)
 
     return Box(joined("lower"), joined("upper"))

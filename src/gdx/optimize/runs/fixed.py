@@ -43,7 +43,9 @@ class FixedStep(ABC):
         self.settled = _of_trees(library(xp).settled, x)
         self.steps = 0
         self.seen: Seen | None = None
-        self.before: Seen | None = None
+        self.watches = False
+        self.before: Tree | None = None  # the point before the last step, if it is watched
+        self.last_fun = math.nan  # f at the last look
 
     @abstractmethod
     def advance(self) -> Status | None:
@@ -77,6 +79,8 @@ class FixedStep(ABC):
         for step in steps:
             self.grad, self.seen = gradient(self.x), None
             yield step
+            if self.watches and step == steps[-1]:
+                self.before = self.kept()
             self.advance()
 
     def look(self, step: int) -> Seen:
@@ -101,15 +105,20 @@ class FixedStep(ABC):
         return map_leaves(lambda x, g, box: box.projected(x, g), self.x, self.grad, self.boxes)
 
     def change(self, seen: Seen) -> float:
-        """Return the larger of the relative changes of x and f since the last look."""
-        old, self.before = self.before, self.own(seen)
-        if old is None:
+        """Return the larger of the relative changes: of x by a step, of f since a look."""
+        old, last = self.before, self.last_fun
+        self.before, self.last_fun = self.kept(), seen.fun
+        if old is None or self.lr(seen.step - 1) == 0:
             return math.inf
-        moves = map_leaves(lambda x, y: x - y, seen.x, old.x)
+        moves = map_leaves(lambda x, y: x - y, seen.x, old)
         _, sizes = self.reads.sizes(0.0, [*leaves(moves), *leaves(seen.x)])
         half = len(sizes) // 2
-        fell = abs(seen.fun - old.fun) / (max(abs(seen.fun), abs(old.fun)) or 1.0)
+        fell = abs(seen.fun - last) / (max(abs(seen.fun), abs(last)) or 1.0)
         return max(max(sizes[:half]) / (max(sizes[half:]) or 1.0), fell)
+
+    def size(self, seen: Seen) -> float:
+        """Return the largest absolute value in x."""
+        return max(self.reads.sizes(0.0, leaves(seen.x))[1])
 
     def stuck(self, fun: float) -> Status:
         """Tell what never happens: an update rule may raise f, and lower it later."""
@@ -121,16 +130,14 @@ class FixedStep(ABC):
 
     def state(self) -> dict[str, Any]:
         """Return what is to be remembered to go on in another process."""
-        before = self.before and (leaves(self.before.x), self.before.fun)
-        return {"x": leaves(self.x), "steps": self.steps, "before": before}
+        before = None if self.before is None else leaves(self.before)
+        return {"x": leaves(self.x), "steps": self.steps, "before": before, "fun": self.last_fun}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what was remembered."""
         _, refill = flattened(self.form)
-        self.x, self.steps = refill(iter(state["x"])), state["steps"]
-        if state["before"]:
-            x, fun = state["before"]
-            self.before = Seen(self.steps, refill(iter(x)), fun, None, math.nan, True)
+        self.x, self.steps, self.last_fun = refill(iter(state["x"])), state["steps"], state["fun"]
+        self.before = None if state["before"] is None else refill(iter(state["before"]))
 
 
 class Plain(FixedStep):

@@ -11,6 +11,7 @@ from gdx.optimize.runs.loop import Seen, Stepper
 
 # So many roundings of f are no progress.
 _NOISE = 100
+_REMEMBERED = ("judged", "idle", "least_norm", "least_fun")
 
 
 @dataclass
@@ -37,23 +38,22 @@ class Limits:
     # What is remembered:
     judged: int = -1
     idle: int = 0
-    spent: float = 0.0
-    first_norm: float = math.nan
     least_norm: float = math.inf
     least_fun: float = math.inf
     began: float = field(default_factory=time.monotonic)
 
     def __call__(self, seen: Seen, stepper: Stepper) -> Status | None:
         """Return why the run ends at a point, if it does."""
-        if not (seen.finite and math.isfinite(seen.grad_norm)):
+        if not seen.finite:
             return Status.DIVERGED
-        if self.judged < 0:
-            self.first_norm = seen.grad_norm
         again, self.judged = seen.step == self.judged, seen.step
-        if seen.grad_norm <= self.tol or seen.grad_norm == 0:
-            return Status.CONVERGED
         if self.target is not None and seen.fun <= self.target:
             return Status.TARGET_REACHED
+        if not math.isfinite(seen.grad_norm):
+            return Status.DIVERGED
+        if seen.grad_norm <= self.tol or seen.grad_norm == 0:
+            flat = seen.grad_norm == 0 and not stepper.slope.reacts(stepper.x)
+            return Status.NO_REACTION if flat else Status.CONVERGED
         if self.rtol and not again and stepper.change(seen) <= self.rtol:
             return Status.HARDLY_CHANGED
         if self.max_nfev is not None and stepper.slope.counts.nfev >= self.max_nfev:
@@ -66,18 +66,17 @@ class Limits:
 
     @property
     def seconds(self) -> float:
-        """How long the run has taken, in all processes."""
-        return self.spent + time.monotonic() - self.began
+        """How long this call has taken."""
+        return time.monotonic() - self.began
 
     def state(self) -> dict[str, float]:
         """Return what is to be remembered to go on in another process."""
-        names = ("judged", "idle", "first_norm", "least_norm", "least_fun")
-        return {"spent": self.seconds, **{name: getattr(self, name) for name in names}}
+        return {name: getattr(self, name) for name in _REMEMBERED}
 
     def restore(self, state: dict[str, float]) -> None:
         """Go on from what was remembered."""
-        for name, value in state.items():
-            setattr(self, name, value)
+        for name in _REMEMBERED:
+            setattr(self, name, state[name])
 
     def _watch(self, seen: Seen) -> None:
         """Count the looks since f fell by more than its noise, or the gradient did."""

@@ -42,8 +42,16 @@ class Stepper(Protocol):
     def grad(self) -> Tree:
         """The gradient there."""
 
+    watches: bool  # the change of x, which costs something
+
     def change(self, seen: Seen) -> float:
-        """Return the larger of the relative changes of x and f since the last look."""
+        """Return the larger of the relative changes, of x by a step and of f since the last look.
+
+        It is infinite where no step was taken. `watches` must have been set before.
+        """
+
+    def size(self, seen: Seen) -> float:
+        """Return the largest absolute value in x."""
 
     def stuck(self, fun: float) -> Status:
         """Tell what it means that f does not fall any more."""
@@ -87,7 +95,8 @@ class Descent:
     step : int
         The number of steps taken so far.
     x : array or tree
-        The current point: the run's own memory, which later steps may overwrite. Copy to keep it.
+        The current point: the run's own memory, which later steps may overwrite, and JAX deletes.
+        Copy to keep it.
     grad : array or tree
         The gradient there.
     fun, grad_norm : float
@@ -99,8 +108,8 @@ class Descent:
         Evaluations of f and of its gradient so far.
     """
 
-    def __init__(self, stepper: Stepper, step: int) -> None:
-        self._stepper = stepper
+    def __init__(self, stepper: Stepper, step: int, seen: Seen | None) -> None:
+        self._stepper, self._seen = stepper, seen
         self.step = step
         self.x, self.grad, self.lr = stepper.x, stepper.grad, stepper.lr(step)
         counts = stepper.slope.counts
@@ -108,13 +117,23 @@ class Descent:
 
     @property
     def fun(self) -> float:
-        """F at the current point."""
-        return self._stepper.look(self.step).fun
+        """The value of f at the current point."""
+        return self._looked().fun
 
     @property
     def grad_norm(self) -> float:
         """The largest absolute value in the gradient."""
-        return self._stepper.look(self.step).grad_norm
+        return self._looked().grad_norm
+
+    def _looked(self) -> Seen:
+        if self._seen is None:
+            if self._stepper.steps != self.step:
+                raise RuntimeError(
+                    f"f was not evaluated at step {self.step}, and the run has gone on since: ask "
+                    "for fun and grad_norm inside the callback."
+                )
+            self._seen = self._stepper.look(self.step)
+        return self._seen
 
 
 class Trail:
@@ -207,7 +226,7 @@ def told(callback: Callable[[Descent], Any]) -> Observer:
     """Return what tells a callback of each point, and whether it has answered True."""
 
     def tell(step: int, stepper: Stepper, seen: Seen | None) -> bool:
-        answer = callback(Descent(stepper, step))
+        answer = callback(Descent(stepper, step, seen))
         return isinstance(answer, bool | np.bool_) and bool(answer)
 
     return tell

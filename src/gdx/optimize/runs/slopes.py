@@ -46,7 +46,11 @@ class Slope(ABC):
     def value(self, x: Tree) -> Any:
         """Return what f returns at a point."""
         self.counts.nfev += 1
-        return self.f(x)
+        return self.f(lent(x))
+
+    def reacts(self, x: Tree) -> bool:
+        """Tell whether f differs anywhere near a point, where its gradient is 0."""
+        return True
 
     @abstractmethod
     def gradient(self, x: Tree) -> Tree:
@@ -100,6 +104,10 @@ class ExactWhereTraced(Slope):
         both: tuple[Any, Tree] = self._of_inner(lambda slope: slope.both(x), x)
         return both
 
+    def reacts(self, x: Tree) -> bool:
+        """Tell whether f differs anywhere near a point, where its gradient is 0."""
+        return self.inner.reacts(x)
+
     def give_up(self, x: Tree) -> None:
         """Be numerical from now on."""
         self.inner = Numerical(self.f, x, self.bounds, self.counts)
@@ -120,6 +128,7 @@ class Numerical(Slope):
 
     def __init__(self, f: Function, x: Tree, bounds: Any, counts: Counts) -> None:
         super().__init__(f, counts)
+        self.bounds = bounds
         within = settings(1, "central", None, bounds=bounds)
         self.differences = within.at_leaves(
             lambda leaf, h, ends: Differences(leaf, within.stencil, h, ends), x
@@ -131,6 +140,12 @@ class Numerical(Slope):
         self.counts.nfev += evaluations
         self.counts.njev += 1
         return g
+
+    def reacts(self, x: Tree) -> bool:
+        """Tell whether f differs near a point, beyond its rounding."""
+        read = Reads(leaves(x)[0])
+        points = (x, *_beside(x, self.bounds))
+        return len({read(self.value(point), [])[0] for point in points}) > 1
 
 
 class Given(Slope):
@@ -144,11 +159,11 @@ class Given(Slope):
         """Return the gradient at a point."""
         self.counts.njev += 1
         if type(x) is np.ndarray:  # the short way for the steps that cost least
-            g = self.grad(x)
+            g = self.grad(x.copy())
             if type(g) is np.ndarray and g.dtype == x.dtype and g.shape == x.shape:
                 return g
             return as_gradient(x, g)
-        return as_gradient(x, self.grad(map_leaves(_detached, x)))
+        return as_gradient(x, self.grad(lent(x)))
 
 
 class Together(Slope):
@@ -166,7 +181,7 @@ class Together(Slope):
         """Return what f returns at a point, and the gradient there."""
         self.counts.nfev += 1
         self.counts.njev += 1
-        pair = self.f(map_leaves(_detached, x))
+        pair = self.f(lent(x))
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(
                 f"with grad=True, f must return the pair (value, gradient); it returned {pair!r}."
@@ -212,19 +227,23 @@ def slope(
 
 def _agrees(exact: Exact, x: Tree, bounds: Any) -> bool:
     """Tell whether the gradient fits the change of f along a direction, within the bounds."""
-    h, rng, box = coarsest_epsilon(x) ** (1 / 3), np.random.default_rng(0), boxes(bounds, x)
-    steps = map_leaves(lambda leaf: h * _like(rng.standard_normal(leaf.shape), leaf), x)
-    ends = [map_leaves(lambda leaf, step: leaf + sign * step, x, steps) for sign in (-1, 1)]  # noqa: B023
-    if box is not None:
-        ends = [nearest(box, end) for end in ends]
-    read = Reads(leaves(x)[0])
+    ends, read = _beside(x, bounds), Reads(leaves(x)[0])
     low, high = (read(exact.value(end), [])[0] for end in ends)
     products = map_leaves(
         lambda g, a, b: namespace_of(g).sum(g * (b - a)), exact.first_gradient, *ends
     )
     rise, promised = high - low, math.fsum(float(to_numpy(each)) for each in leaves(products))
-    rounding = h * h * max(1.0, abs(read(exact.fun, [])[0]))
+    rounding = coarsest_epsilon(x) ** (2 / 3) * max(1.0, abs(read(exact.fun, [])[0]))
     return bool(abs(promised - rise) <= 0.1 * max(abs(promised), abs(rise)) + rounding)
+
+
+def _beside(x: Tree, bounds: Any) -> tuple[Tree, Tree]:
+    """Return two points on either side of another, within the bounds."""
+    h, rng, box = coarsest_epsilon(x) ** (1 / 3), np.random.default_rng(0), boxes(bounds, x)
+    steps = map_leaves(lambda leaf: h * _like(rng.standard_normal(leaf.shape), leaf), x)
+    low = map_leaves(lambda leaf, step: leaf - step, x, steps)
+    high = map_leaves(lambda leaf, step: leaf + step, x, steps)
+    return (low, high) if box is None else (nearest(box, low), nearest(box, high))
 
 
 def _like(values: Any, x: Array) -> Array:
@@ -234,5 +253,11 @@ def _like(values: Any, x: Array) -> Array:
     return beside * xp.maximum(xp.abs(x), xp.ones_like(x))
 
 
-def _detached(x: Array) -> Array:
-    return library(namespace_of(x)).detached(x)
+def lent(x: Tree) -> Tree:
+    """Return what a user's function may keep or change: a copy, outside of autograd."""
+    return map_leaves(_lent, x)
+
+
+def _lent(x: Array) -> Array:
+    known = library(namespace_of(x))
+    return known.copied(known.detached(x))

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from gdx.backends import Array
 from gdx.optimize.searches.objective import Objective
 from gdx.optimize.searches.searched import Direction, Move, Point
@@ -52,6 +54,7 @@ class NewtonCG(Direction):
         """Return Newton's direction, and the step 1."""
         return self._newton(move.new), 1.0
 
+    @np.errstate(all="ignore")
     def _newton(self, point: Point) -> Array:
         reads, g = self.objective.reads, point.grad
         d, residual, p = 0 * g, g, -g
@@ -68,7 +71,8 @@ class NewtonCG(Direction):
             )
             flat = _FLAT * rounding * p_square
             if curvature < -flat or (curvature <= flat and residual is g):
-                return d + square / max(-curvature, _SHALLOW * p_square) * p
+                least = max(-curvature, _SHALLOW * p_square)
+                return d + square / least * p if least else d + p  # unless it has underflowed
             if not curvature > flat:
                 return d
             along = square / curvature

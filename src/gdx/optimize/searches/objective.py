@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gdx.backends import Array, library, namespace_of
+from gdx.backends import Array, cast, library, namespace_of
 from gdx.optimize.runs.reading import Reads
 from gdx.optimize.runs.slopes import Slope
-from gdx.trees import Tree, coarsest_epsilon, is_tree, raveled
+from gdx.optimize.updates.segments import working_dtype
+from gdx.trees import Tree, coarsest_epsilon, is_tree, leaves, raveled
 
 
 class Objective:
@@ -24,30 +25,33 @@ class Objective:
     def __init__(self, slope: Slope, x: Tree) -> None:
         self.slope = slope
         self.tree_of: Callable[[Array], Tree]
-        self.vector_of: Callable[[Tree], Array]
+        flat: Callable[[Tree], Array]
+        xp = namespace_of(leaves(x)[0])
         if is_tree(x):
-            self.x, self.tree_of = raveled(x)
-            self.vector_of = lambda tree: raveled(tree)[0]
-        elif len(x.shape) == 1:
-            self.x, self.tree_of, self.vector_of = x, _itself, _itself
+            vector, self.tree_of = raveled(x)
+            flat = _raveled
+        elif len(x.shape) == 1 and working_dtype(xp, x.dtype) == x.dtype:
+            vector, self.tree_of, flat = x, _itself, _itself
         else:
-            xp, shape = namespace_of(x), x.shape
-            self.vector_of = lambda tree: xp.reshape(tree, (-1,))
-            self.tree_of = lambda vector: xp.reshape(vector, shape)
-            self.x = self.vector_of(x)
-        self.xp = namespace_of(self.x)
-        self.known = library(self.xp)
-        self.reads = Reads(self.x)
+            dtype, shape = x.dtype, x.shape
+            vector, flat = xp.reshape(x, (-1,)), lambda tree: xp.reshape(tree, (-1,))
+            self.tree_of = lambda vector: cast(xp.reshape(vector, shape), dtype, xp)
+        working = working_dtype(xp, vector.dtype)
+        self.x: Array = cast(vector, working, xp)
+        self.vector_of: Callable[[Tree], Array] = lambda tree: cast(flat(tree), working, xp)
+        self.xp, self.known, self.reads = xp, library(xp), Reads(self.x)
         self.rounding = coarsest_epsilon(x)
-        self.max: Callable[[Array], Array] = self.known.quick.get("max", self.xp.max)
+        self.max: Callable[[Array], Array] = self.known.quick.get("max", xp.max)
 
     def both(self, x: Array) -> tuple[Any, Array]:
         """Return what f returns at a point, and the gradient there, which is nobody else's."""
         value, gradient = self.slope.both(self.tree_of(x))
-        g = self.vector_of(gradient)
-        if self.slope.name == "given" and self.known.writable(g):
-            g = self.known.copied(g)  # the user's function may reuse its memory
-        return value, self.known.settled(g)
+        return value, self.known.settled(self.owned(self.vector_of(gradient)))
+
+    def owned(self, g: Array) -> Array:
+        """Return a gradient whose memory no function of the user's will use again."""
+        mine = self.slope.name != "given" or not self.known.writable(g)
+        return g if mine else self.known.copied(g)
 
     def largest(self, x: Array) -> Array:
         """Return the largest absolute value of the elements, where they are."""
@@ -56,3 +60,7 @@ class Objective:
 
 def _itself(x: Any) -> Any:
     return x
+
+
+def _raveled(tree: Tree) -> Array:
+    return raveled(tree)[0]

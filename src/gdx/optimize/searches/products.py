@@ -9,6 +9,7 @@ from gdx.autodiff import hvp
 from gdx.autodiff.core import TracingError
 from gdx.backends import Array
 from gdx.numerical.given import as_gradient
+from gdx.optimize.runs.slopes import lent
 from gdx.optimize.searches.newton import Product
 from gdx.optimize.searches.objective import Objective
 from gdx.trees import Tree
@@ -27,7 +28,10 @@ def hessian_product(objective: Objective, given: Callable[[Tree, Tree], Tree] | 
         xp, largest = objective.xp, objective.largest
         size = xp.where(largest(x) > 1, largest(x), xp.ones_like(largest(x)))
         h = math.sqrt(objective.rounding) * size / largest(v)
-        low, high = (vector_of(objective.slope.gradient(tree_of(x + t * v))) for t in (-h, h))
+        low, high = (
+            objective.owned(vector_of(objective.slope.gradient(tree_of(x + t * v))))
+            for t in (-h, h)
+        )
         return (high - low) / (2 * h)
 
     def exact_where_traced(x: Array, v: Array) -> Array:
@@ -44,6 +48,7 @@ def hessian_product(objective: Objective, given: Callable[[Tree, Tree], Tree] | 
     def of_user(x: Array, v: Array) -> Array:
         counts.nhev += 1
         point = tree_of(x)
-        return vector_of(as_gradient(point, given(point, tree_of(v)), "hvp"))
+        product = as_gradient(point, given(lent(point), lent(tree_of(v))), "hvp")
+        return objective.owned(vector_of(product))
 
     return of_user

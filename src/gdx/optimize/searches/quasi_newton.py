@@ -76,7 +76,8 @@ class LBFGS(Direction):
         with np.errstate(all="ignore"):  # on the way to infinity; the search will find no descent
             weights = self._learnt(*vectors)
         along = self.xp.asarray(weights, dtype=self.x.dtype, device=device_of(self.x))
-        return along @ self.rows - self.gamma * move.new.free, 1.0
+        d = along @ self.rows - self.gamma * move.new.free
+        return d, 1.0 if self.diagonal.any() else move.step
 
     def _learnt(self, with_g: Any, with_y: Any) -> Any:
         """Keep the pair, and return the weights of all rows in the direction."""

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gdx.backends import Array
 from gdx.optimize.result import Status
 from gdx.optimize.runs.bounds import Box
@@ -131,6 +133,8 @@ class Searched:
         self.ahead: tuple[Array, float]
         self.begun = False
         self.steps = 0
+        self.watches = False
+        self.changed = [math.inf, 1.0]  # the largest change of x at the last step, and of x
         self.last: Point | None = None
         self.step = math.nan
         self.promised = math.inf
@@ -176,11 +180,13 @@ class Searched:
         """Return the larger of the relative changes of x and f at the last step."""
         if self.last is None:
             return math.inf
-        largest = self.objective.largest
-        x, old = seen.x, self.last
-        moved, size = self.objective.reads(0.0, [largest(x - old.x), largest(x)])[1]
-        fell = abs(seen.fun - old.fun) / (max(abs(seen.fun), abs(old.fun)) or 1.0)
+        (moved, size), last = self.changed, self.last.fun
+        fell = abs(seen.fun - last) / (max(abs(seen.fun), abs(last)) or 1.0)
         return max(moved / (size or 1.0), fell)
+
+    def size(self, seen: Seen) -> float:
+        """Return the largest absolute value in x."""
+        return self.objective.reads(0.0, [self.objective.largest(seen.x)])[1][0]
 
     def stuck(self, fun: float) -> Status:
         """Tell whether what the last direction promised is lost in the rounding of f."""
@@ -197,9 +203,10 @@ class Searched:
             "last": self.last,
             "ahead": self.ahead,
             "steps": self.steps,
+            "changed": self.changed,
             "step": self.step,
             "promised": self.promised,
-            **{part: _kept(getattr(self, part)) for part in ("direction", "search")},
+            **{_name_of(part): _kept(part) for part in (self.direction, self.search)},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -208,15 +215,17 @@ class Searched:
         self.point = Point(*state["point"])
         self.last = state["last"] and Point(*state["last"])
         self.ahead = tuple(state["ahead"])
-        self.steps, self.step, self.promised = state["steps"], state["step"], state["promised"]
-        for part in ("direction", "search"):
-            for name, value in state[part].items():
-                setattr(getattr(self, part), name, value)
+        for name in ("steps", "step", "promised", "changed"):
+            setattr(self, name, state[name])
+        for part in (self.direction, self.search):
+            for name in part.kept:
+                setattr(part, name, state[_name_of(part)][name])
 
     def _start(self, x: Array) -> None:
         value, g = self.objective.both(x)
-        free, size = self._constrained(x, g)
-        fun, (norm, square), _ = self.objective.reads(value, [size, free @ free])
+        with np.errstate(all="ignore"):
+            free, size = self._constrained(x, g)
+            fun, (norm, square), _ = self.objective.reads(value, [size, free @ free])
         self.point = Point(x, fun, g, free, norm)
         self.ahead = self.direction.first(self.point, math.sqrt(square) or 1.0)
         self.begun = True
@@ -234,7 +243,8 @@ class Searched:
         if self._moved():
             return None
         promised, free = self.promised, self.point.free
-        _, (square,), _ = self.objective.reads(0.0, [free @ free])
+        with np.errstate(all="ignore"):
+            _, (square,), _ = self.objective.reads(0.0, [free @ free])
         self.ahead = self.direction.again(self.point, math.sqrt(square) or 1.0)
         if self._moved():
             return None
@@ -246,55 +256,79 @@ class Searched:
         return iter(())
 
     def _moved(self) -> bool:
-        objective, point, box = self.objective, self.point, self.box
-        d, step = self.ahead
+        """Search along the direction, and go where that ends; tell whether it has found a step."""
+        point, (d, step) = self.point, self.ahead
         search: Search | None = None
-        best: tuple[Move, list[float], list[Any]] | None = None
+        slope: float | None = None
+        best: _Trial | None = None
         while True:
-            x = point.x + step * d
-            if box is not None:
-                x = box.nearest(x)
-            value, g = objective.both(x)
-            free, size = self._constrained(x, g)
-            numbers, vectors = self.direction.measured(point, x, g, free)
-            wanted = [size, self.search.told(point, x, g, d), *numbers]
-            if search is None:
-                wanted.append(point.free @ d)
-            fun, read, vectors = objective.reads(value, wanted, vectors)
-            if search is None:
-                slope = read.pop()
-                if not slope < 0:
-                    return False
-                self.promised = -step * slope
-                search = self.search.begun(point.fun, slope, step, self._noise(point.fun))
-                next(search)
-            size, told, *numbers = read
-            if not math.isfinite(size):
-                fun = math.inf
-            move = Move(point, Point(x, fun, g, free, size), d, step, slope, told)
-            trial = move, numbers, vectors
-            if best is None or fun < best[0].new.fun:
-                best = trial
-            try:
-                step = search.send((fun, told))
-            except StopIteration as found:
-                if found.value is None:
-                    return False
-                if found.value != step:
-                    move, numbers, vectors = best
-                    new = move.new
-                    self.direction.measured(point, new.x, new.grad, new.free)
-                break
-        self._go(move, numbers, vectors)
+            with np.errstate(all="ignore"):
+                x = point.x + step * d
+                if self.box is not None:
+                    x = self.box.nearest(x)
+            value, g = self.objective.both(x)
+            with np.errstate(all="ignore"):
+                trial = self._measured(step, x, value, g, slope)
+                move, slope = trial.move, trial.move.slope
+                if search is None:
+                    if not slope < 0:
+                        return False
+                    self.promised = -step * slope
+                    search = self.search.begun(point.fun, slope, step, self._noise(point.fun))
+                    next(search)
+                if best is None or move.new.fun < best.move.new.fun:
+                    best = trial
+                try:
+                    step = search.send((move.new.fun, move.new_slope))
+                except StopIteration as found:
+                    if found.value is None:
+                        return False
+                    if found.value != step:
+                        trial, new = best, best.move.new
+                        self.direction.measured(point, new.x, new.grad, new.free)
+                    break
+        self._go(trial)
         return True
 
-    def _go(self, move: Move, numbers: list[float], vectors: list[Any]) -> None:
+    def _measured(self, step: float, x: Array, value: Any, g: Array, slope: float | None) -> _Trial:
+        """Read all that a trial tells, and the slope at the start where that is not known yet."""
+        point, d, largest = self.point, self.ahead[0], self.objective.largest
+        free, size = self._constrained(x, g)
+        numbers, vectors = self.direction.measured(point, x, g, free)
+        wanted = [size, self.search.told(point, x, g, d), *numbers]
+        if self.watches:
+            wanted += [largest(x - point.x), largest(x)]
+        if slope is None:
+            wanted.append(point.free @ d)
+        fun, read, vectors = self.objective.reads(value, wanted, vectors)
+        slope = read.pop() if slope is None else slope
+        changed = [read.pop(-2), read.pop()] if self.watches else self.changed
+        size, told, *numbers = read
+        new = Point(x, fun if math.isfinite(size) else math.inf, g, free, size)
+        return _Trial(Move(point, new, d, step, slope, told), changed, numbers, vectors)
+
+    def _go(self, trial: _Trial) -> None:
+        move = trial.move
         self.last, self.point, self.step = move.old, move.new, move.step
+        self.changed = trial.changed
         self.steps += 1
-        d, step = self.direction.after(move, numbers, vectors)
+        d, step = self.direction.after(move, trial.numbers, trial.vectors)
         if self.box is not None:
             d = self.box.free(move.new.x, d, move.new.grad)
         self.ahead = d, step
+
+
+class _Trial(NamedTuple):
+    """A move that is tried, the change of x and its size, and what the direction has measured."""
+
+    move: Move
+    changed: list[float]
+    numbers: list[float]
+    vectors: list[Any]
+
+
+def _name_of(part: Direction | Wolfe | Armijo) -> str:
+    return "direction" if isinstance(part, Direction) else "search"
 
 
 def _kept(part: Direction | Wolfe | Armijo) -> dict[str, Any]:
