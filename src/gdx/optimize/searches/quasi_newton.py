@@ -99,12 +99,14 @@ class LBFGS(Direction):
 class BFGS(Direction):
     r"""The quasi-Newton direction -H ∇f, where each step adds to H what it has learnt.
 
-    H ← (I - ρ s yᵀ) H (I - ρ y sᵀ) + ρ s sᵀ with ρ = 1 / sᵀy, s = Δx and y = Δ∇f; at the first
-    step H is γ I, γ = sᵀy / yᵀy. All of it stays on the device.
+    H ← (I - ρ s yᵀ) σH (I - ρ y sᵀ) + ρ s sᵀ with ρ = 1 / sᵀy, s = Δx, y = Δ∇f, and
+    σ = max(1, sᵀy / yᵀHy); at the first step H is γ I, γ = sᵀy / yᵀy. It stays on the device.
 
     References
     ----------
     J. Nocedal and S. J. Wright (2006), Numerical Optimization, 2nd ed., eq. 6.17 and 6.20.
+    S. S. Oren and D. G. Luenberger (1974), Self-scaling variable metric algorithms, Management
+    Science 20, 845-862: σ, which here only enlarges.
     """
 
     kept = ("inverse",)
@@ -130,10 +132,12 @@ class BFGS(Direction):
                 eye = xp.eye(s.shape[0], dtype=s.dtype, device=device_of(s))
                 self.inverse = eye * (curvature / (y @ y))
             hy = self.inverse @ y
+            scale = xp.maximum(curvature / (y @ hy), xp.ones_like(curvature))
+            hy = scale * hy
             u = s * ((1 + (y @ hy) / curvature) / (2 * curvature)) - hy / curvature
             both = xp.stack([u, s])
             self.inverse = library(xp).settled(
-                self.inverse + xp.matrix_transpose(both) @ xp.stack([s, u])
+                scale * self.inverse + xp.matrix_transpose(both) @ xp.stack([s, u])
             )
         if self.inverse is None:
             return -new.grad, move.step
