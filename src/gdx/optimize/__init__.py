@@ -1,12 +1,11 @@
 """Minimisation: methods, update rules, the loop they run in, and its result."""
 
 from gdx.optimize.descent import gradient_descent
-from gdx.optimize.files.checkpoint import CheckpointError
-from gdx.optimize.many.batches import BatchDescent, BatchResult
+from gdx.optimize.files.error import CheckpointError
 from gdx.optimize.methods import Method, lbfgs
 from gdx.optimize.minimize import minimize
-from gdx.optimize.result import DescentResult, History, OptimizeResult, Status
-from gdx.optimize.runs.loop import Descent
+from gdx.optimize.result import BatchResult, DescentResult, History, OptimizeResult, Status
+from gdx.optimize.runs.loop import BatchDescent, Descent
 from gdx.optimize.updates.optimizer import (
     Optimizer,
     chain,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from numbers import Real
@@ -10,12 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gdx.optimize.files.checkpoint import Path, State
-from gdx.optimize.files.kept import Kept, found
-from gdx.optimize.files.snapshot import identity_of
-from gdx.optimize.many.batches import BatchResult, minimize_many
 from gdx.optimize.methods import METHODS, Method, chosen
-from gdx.optimize.result import History, OptimizeResult, Status
+from gdx.optimize.result import BatchResult, History, OptimizeResult, Status
 from gdx.optimize.runs.bounds import boxes, nearest
 from gdx.optimize.runs.fixed import ByRule
 from gdx.optimize.runs.limits import Limits
@@ -47,7 +44,7 @@ def minimize(
     history: bool = False,
     callback: Callable[[Any], Any] | None = None,
     progress: bool = False,
-    checkpoint: Path | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 100,
     batch: bool = False,
 ) -> OptimizeResult | BatchResult:
@@ -205,6 +202,8 @@ def minimize(
     if batch:
         single = {"hvp": hvp, "history": history, "progress": progress, "checkpoint": checkpoint}
         _check_batch(x, single)
+        from gdx.optimize.many.batches import minimize_many
+
         return minimize_many(
             f,
             x,
@@ -220,16 +219,18 @@ def minimize(
             check_every=check_every,
             callback=callback,
         )
-    identity: dict[str, Any] = {}
-    state: State | None = None
+    kept = None
     if checkpoint is not None:
+        from gdx.optimize.files.kept import Kept
+        from gdx.optimize.files.snapshot import identity_of
+
         identity = {
             "method": repr(how),
             "grad": "given" if callable(grad) else grad,
             "history": bool(history),
             **identity_of(x, box),
         }
-        state = found(checkpoint, identity)
+        kept = Kept(checkpoint, checkpoint_every, identity)
     of_f = slope(f, x, grad, bounds)
     stepper: Stepper
     if isinstance(how, Method):
@@ -239,12 +240,9 @@ def minimize(
     stepper.watches = limits.rtol > 0
     trail = Trail(keeps=bool(history))
     before: list[Callable[[int], None]] = []
-    kept, start = None, 0
-    if checkpoint is not None:
-        kept = Kept(checkpoint, checkpoint_every, identity, stepper, trail, limits)
-        if state is not None:
-            kept.restore(*state)
-        start = kept.saved
+    start = 0
+    if kept is not None:
+        start = kept.attached(stepper, trail, limits)
         before.append(kept)
     steps = range(start, max(start, max_steps))
     observers: list[Observer] = []

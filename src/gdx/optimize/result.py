@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from gdx.backends import Array, is_array, to_numpy
 from gdx.trees import Tree
 
 
@@ -144,6 +147,56 @@ class OptimizeResult:
         """Show one line per field, as SciPy does, without the history."""
         shown = ("message", "success", "status", "fun", "x", "nit", "grad", "nfev", "njev")
         return _lines(self, shown)
+
+
+@dataclass(frozen=True, eq=False)
+class BatchResult:
+    """The result of `minimize` for k problems at once.
+
+    Attributes
+    ----------
+    x : array, shape (k, ...)
+        The minima that were found; of a problem that did not succeed, the best point seen.
+    fun : array, shape (k,)
+        f(x).
+    grad : array, shape (k, ...)
+        The gradients there.
+    success : array of bool, shape (k,)
+        Which problems came to a minimum, or to the target.
+    status : tuple of Status
+        How each problem ended.
+    message : str
+        How many ended how, and what to do next.
+    nit : array of int, shape (k,)
+        Steps taken by each problem.
+    nfev, njev : int
+        Evaluations of f (those for numerical gradients counted) and of its gradient, each of all
+        problems at once.
+    gradient : {"exact", "numerical", "given"}
+        How the gradient was had.
+    """
+
+    x: Array
+    fun: Array
+    grad: Array
+    success: Array
+    status: tuple[Status, ...]
+    message: str
+    nit: Array
+    nfev: int
+    njev: int
+    gradient: str
+
+    def __repr__(self) -> str:
+        """Show one line per field, as SciPy does, and of long arrays the ends."""
+        shown = ("message", "success", "fun", "x", "nit", "grad", "nfev", "njev")
+        with np.printoptions(threshold=20, edgeitems=2):
+            lines = [f"{name:>7}: {_on_host(getattr(self, name))}" for name in shown]
+        return "\n".join(lines)
+
+
+def _on_host(value: Any) -> Any:
+    return to_numpy(value) if is_array(value) else value
 
 
 def _lines(result: object, names: Iterable[str]) -> str:

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from gdx.optimize.files.error import CheckpointError
+
 Path = str | os.PathLike[str]
 State = tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]
 
@@ -25,10 +27,6 @@ _DTYPES = frozenset(map(np.dtype, "?" + np.typecodes["AllInteger"] + np.typecode
 
 # A temporary file not written to for so many seconds is taken for one of a process that was killed.
 _STALE = 24 * 3600.0
-
-
-class CheckpointError(ValueError):
-    """A file is no checkpoint, a damaged one, or that of another run."""
 
 
 def save(path: Path, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gdx.optimize.files.checkpoint import (
-    CheckpointError,
     Path,
-    State,
     check_writable,
     expect,
     load,
     save,
 )
+from gdx.optimize.files.error import CheckpointError
 from gdx.optimize.files.snapshot import packed, unpacked
 from gdx.optimize.runs.limits import Limits
 from gdx.optimize.runs.loop import Seen, Stepper, Trail
@@ -23,16 +21,6 @@ from gdx.optimize.runs.slopes import ExactWhereTraced
 from gdx.trees import flattened, leaves
 
 
-def found(path: Path, identity: Mapping[str, Any]) -> State | None:
-    """Return what the file of a run holds; None if there is none yet, but it can be written."""
-    check_writable(path)
-    state = load(path)
-    if state is not None:
-        expect(path, state[0], identity)
-    return state
-
-
-@dataclass
 class Kept:
     """A run and its file.
 
@@ -42,28 +30,33 @@ class Kept:
     every : int
         After so many steps it is written anew.
     identity : mapping
-        What tells this run from others.
-    stepper, trail, limits
-        The parts of the run.
+        What tells this run from others; a file of another run is refused.
     """
 
-    path: Path
-    every: int
-    identity: Mapping[str, Any]
     stepper: Stepper
     trail: Trail
     limits: Limits
-    saved: int = 0
 
-    def restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-        """Bring the run to where it was."""
-        try:
-            self._restore(header, arrays)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(
-                f"the file {os.fspath(self.path)!r} lacks a part of the run ({error!r}); delete it "
-                "to begin anew, or give another name."
-            ) from error
+    def __init__(self, path: Path, every: int, identity: Mapping[str, Any]) -> None:
+        self.path, self.every, self.identity = path, every, identity
+        check_writable(path)
+        self.found = load(path)
+        if self.found is not None:
+            expect(path, self.found[0], identity)
+        self.saved = 0
+
+    def attached(self, stepper: Stepper, trail: Trail, limits: Limits) -> int:
+        """Bring the parts of a run to where the file was written; return the steps taken before."""
+        self.stepper, self.trail, self.limits = stepper, trail, limits
+        if self.found is not None:
+            try:
+                self._restore(*self.found)
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+                raise CheckpointError(
+                    f"the file {os.fspath(self.path)!r} lacks a part of the run ({error!r}); "
+                    "delete it to begin anew, or give another name."
+                ) from error
+        return self.saved
 
     def _restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
         form = self.stepper.form

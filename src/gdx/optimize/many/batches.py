@@ -6,19 +6,18 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from gdx.backends import Array, is_array, namespace_of, to_numpy
+from gdx.backends import Array, namespace_of, to_numpy
 from gdx.optimize.many.learnt import Inverse, Learnt, Pairs
 from gdx.optimize.many.runs import Columns, Run, Searching, Stepping
 from gdx.optimize.many.search import RUNNING, STATUSES, Goal, ManySearched, coded
 from gdx.optimize.many.slopes import slope_of_many
 from gdx.optimize.methods import Method
-from gdx.optimize.result import Status
+from gdx.optimize.result import BatchResult, Status
 from gdx.optimize.runs.bounds import Box
+from gdx.optimize.runs.loop import BatchDescent
 from gdx.optimize.runs.slopes import Function
 from gdx.optimize.updates.optimizer import Optimizer
 
@@ -33,81 +32,6 @@ _ADVICE = {
     Status.STOPPED: "{} stopped by the callback",
     Status.INTERRUPTED: "{} interrupted",
 }
-
-
-@dataclass(frozen=True, eq=False)
-class BatchResult:
-    """The result of `minimize` for k problems at once.
-
-    Attributes
-    ----------
-    x : array, shape (k, ...)
-        The minima that were found; of a problem that did not succeed, the best point seen.
-    fun : array, shape (k,)
-        f(x).
-    grad : array, shape (k, ...)
-        The gradients there.
-    success : array of bool, shape (k,)
-        Which problems came to a minimum, or to the target.
-    status : tuple of Status
-        How each problem ended.
-    message : str
-        How many ended how, and what to do next.
-    nit : array of int, shape (k,)
-        Steps taken by each problem.
-    nfev, njev : int
-        Evaluations of f (those for numerical gradients counted) and of its gradient, each of all
-        problems at once.
-    gradient : {"exact", "numerical", "given"}
-        How the gradient was had.
-    """
-
-    x: Array
-    fun: Array
-    grad: Array
-    success: Array
-    status: tuple[Status, ...]
-    message: str
-    nit: Array
-    nfev: int
-    njev: int
-    gradient: str
-
-    def __repr__(self) -> str:
-        """Show one line per field, as SciPy does, and of long arrays the ends."""
-        shown = ("message", "success", "fun", "x", "nit", "grad", "nfev", "njev")
-        with np.printoptions(threshold=20, edgeitems=2):
-            lines = [f"{name:>7}: {_on_host(getattr(self, name))}" for name in shown]
-        return "\n".join(lines)
-
-
-def _on_host(value: Any) -> Any:
-    return to_numpy(value) if is_array(value) else value
-
-
-class BatchDescent(NamedTuple):
-    """What a callback sees of a run of many problems.
-
-    Attributes
-    ----------
-    step : int
-        How often all problems were evaluated before.
-    x, grad : array, shape (k, ...)
-        The current points, and the gradients there: the run's own memory, not to be changed.
-    fun : array, shape (k,)
-    running : int
-        The number of problems that have not ended.
-    nfev, njev : int
-        Evaluations so far.
-    """
-
-    step: int
-    x: Array
-    fun: Array
-    grad: Array
-    running: int
-    nfev: int
-    njev: int
 
 
 def minimize_many(

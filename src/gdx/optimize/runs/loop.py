@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from gdx.backends import Array
 from gdx.optimize.result import Status
 from gdx.optimize.runs.slopes import Slope
 from gdx.trees import Tree
@@ -134,6 +135,31 @@ class Descent:
                 )
             self._seen = self._stepper.look(self.step)
         return self._seen
+
+
+class BatchDescent(NamedTuple):
+    """What a callback sees of a run of many problems.
+
+    Attributes
+    ----------
+    step : int
+        How often all problems were evaluated before.
+    x, grad : array, shape (k, ...)
+        The current points, and the gradients there: the run's own memory, not to be changed.
+    fun : array, shape (k,)
+    running : int
+        The number of problems that have not ended.
+    nfev, njev : int
+        Evaluations so far.
+    """
+
+    step: int
+    x: Array
+    fun: Array
+    grad: Array
+    running: int
+    nfev: int
+    njev: int
 
 
 class Trail:
