@@ -596,3 +596,14 @@ def test_what_minimize_does_not_take_for_many(options, message):
     call = {"f": lambda x: (x**2).sum(1), "x0": np.ones((2, 2)), "batch": True, **options}
     with pytest.raises(ValueError, match=message):
         gdx.minimize(**call)
+
+
+@pytest.mark.parametrize("grad", [None, "numerical"])
+def test_an_f_of_one_problem_is_noticed(grad):
+    def f(x):
+        return 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+
+    starts = np.asarray([[-1.2, 1.0], [2.0, 2.0]])
+    with pytest.raises(ValueError, match=r"one value for each row.*lambda x: f\(x\.T\)"):
+        gdx.minimize(f, starts, batch=True, grad=grad)
+    assert gdx.minimize(lambda x: f(x.T), starts, batch=True, grad=grad).success.all()

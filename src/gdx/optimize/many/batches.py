@@ -9,16 +9,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gdx.backends import Array, namespace_of, to_numpy
+from gdx.backends import Array, device_of, epsilon, namespace_of, to_numpy
 from gdx.optimize.many.learnt import Inverse, Learnt, Pairs
 from gdx.optimize.many.runs import Columns, Run, Searching, Stepping
 from gdx.optimize.many.search import RUNNING, STATUSES, Goal, ManySearched, coded
-from gdx.optimize.many.slopes import slope_of_many
+from gdx.optimize.many.slopes import slope_of_many, values_of
 from gdx.optimize.methods import Method
 from gdx.optimize.result import BatchResult, Status
 from gdx.optimize.runs.bounds import Box
 from gdx.optimize.runs.loop import BatchDescent
-from gdx.optimize.runs.slopes import Function
+from gdx.optimize.runs.slopes import Function, Slope
 from gdx.optimize.updates.optimizer import Optimizer
 
 # What is said of the problems that did not succeed: how many, and what to do.
@@ -91,7 +91,10 @@ def minimize_many(
             f"each; x0 has the shape {tuple(x.shape)}, without any."
         )
     goal = Goal(tol, rtol, target, max_steps)
-    columns = Columns(slope_of_many(f, grad, box), x)
+    slope = slope_of_many(f, grad, box)
+    if x.shape[:1] == x.shape[1:2]:
+        _check_rows(slope, x, box)
+    columns = Columns(slope, x)
     start = columns.columns_of(x)
     if box is not None:
         box = Box(columns.columns_of(box.lower), columns.columns_of(box.upper))
@@ -100,7 +103,6 @@ def minimize_many(
     code = coded(run.state.code, [(status, run.state.code == RUNNING)])
     point, success = run.finished(code)
     statuses = tuple(STATUSES[number] for number in to_numpy(code).tolist())
-    slope = columns.slope
     return BatchResult(
         x=columns.result_of(point.x),
         fun=point.fun,
@@ -113,6 +115,26 @@ def minimize_many(
         njev=slope.counts.njev,
         gradient=slope.name,
     )
+
+
+def _check_rows(slope: Slope, x: Array, box: Box | None) -> None:
+    """Raise if values of f depend on other rows than their own.
+
+    Where there are as many problems as elements of each, f may take one for the other.
+    """
+    xp = namespace_of(x)
+    step = epsilon(xp, x.dtype) ** (1 / 3) * xp.maximum(xp.abs(x), xp.ones_like(x))
+    first = xp.reshape(xp.arange(x.shape[0], device=device_of(x)) == 0, (-1, *[1] * (x.ndim - 1)))
+    moved = xp.where(first, x + step, x)
+    points = (x, moved if box is None else box.nearest(moved))
+    one, other = (to_numpy(values_of(slope.value(point), x))[1:] for point in points)
+    rounding = 1e3 * epsilon(xp, x.dtype)
+    if not np.allclose(one, other, rtol=rounding, atol=rounding, equal_nan=True):
+        raise ValueError(
+            "f must return one value for each row of x, which depends on that row alone; where the "
+            "first row of x0 is another, other values change. Of an f of one vector, write "
+            "lambda x: f(x.T) if it takes columns, too."
+        )
 
 
 def _chosen(
