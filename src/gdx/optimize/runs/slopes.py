@@ -18,9 +18,9 @@ from gdx.numerical.differences import Differences
 from gdx.numerical.given import as_gradient
 from gdx.numerical.gradient import gradient_at
 from gdx.numerical.settings import settings
-from gdx.optimize.runs.bounds import boxes, nearest
+from gdx.optimize.runs.bounds import Box, boxes, nearest, raveled_box
 from gdx.optimize.runs.reading import Reads
-from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
+from gdx.trees import Tree, Unraveled, coarsest_epsilon, leaves, map_leaves, raveled
 
 Function = Callable[[Tree], Any]
 
@@ -110,7 +110,7 @@ class ExactWhereTraced(Slope):
 
     def give_up(self, x: Tree) -> None:
         """Be numerical from now on."""
-        self.inner = Numerical(self.f, x, self.bounds, self.counts)
+        self.inner = _numerical(self.f, x, self.bounds, self.counts)
         self.name = self.inner.name
 
     def _of_inner(self, asked: Callable[[Slope], Any], x: Tree) -> Any:
@@ -122,7 +122,7 @@ class ExactWhereTraced(Slope):
 
 
 class Numerical(Slope):
-    """Central differences, within the bounds."""
+    """Central differences, within the bounds, which leave each element some room."""
 
     name = "numerical"
 
@@ -146,6 +146,38 @@ class Numerical(Slope):
         read = Reads(leaves(x)[0])
         points = (x, *_beside(x, self.bounds))
         return len({read(self.value(point), [])[0] for point in points}) > 1
+
+
+class NumericalOfFree(Numerical):
+    """Central differences by the elements that bounds do not hold at one value."""
+
+    def __init__(self, f: Function, x: Tree, bounds: Any, box: Box, counts: Counts) -> None:
+        """`box` is that of the vector of all elements."""
+        xp = self.xp = namespace_of(box.lower)
+        held = to_numpy(box.lower == box.upper)
+        places = np.concatenate([np.flatnonzero(~held), np.flatnonzero(held)])
+        self.order = self._places(np.argsort(places), box.lower)
+        self.free = self._places(np.flatnonzero(~held), box.lower)
+        self.held = xp.take(box.lower, self._places(np.flatnonzero(held), box.lower), axis=0)
+        self.tree_of = Unraveled(x)
+        ends = tuple(xp.take(end, self.free, axis=0) for end in (box.lower, box.upper))
+        vector = xp.take(raveled([x])[0], self.free, axis=0)
+        super().__init__(lambda v: f(self._whole(v, self.held)), vector, ends, counts)
+        self.of_free, self.f, self.bounds = self.f, f, bounds
+
+    def _places(self, places: Any, beside: Array) -> Array:
+        return self.xp.asarray(places, device=device_of(beside))
+
+    def _whole(self, free: Array, held: Array) -> Tree:
+        return self.tree_of(self.xp.take(self.xp.concat([free, held]), self.order, axis=0))
+
+    def gradient(self, x: Tree) -> Tree:
+        """Return the gradient at a point, 0 where an element is held."""
+        vector = self.xp.take(raveled([x])[0], self.free, axis=0)
+        g, evaluations = gradient_at(self.of_free, vector, self.differences)
+        self.counts.nfev += evaluations
+        self.counts.njev += 1
+        return self._whole(g, 0 * self.held)
 
 
 class Given(Slope):
@@ -189,6 +221,15 @@ class Together(Slope):
         return pair[0], as_gradient(x, pair[1])
 
 
+def _numerical(f: Function, x: Tree, bounds: Any, counts: Counts) -> Numerical:
+    box = boxes(bounds, x)
+    if box is not None:
+        whole = raveled_box(box, x, raveled([x])[0].dtype)
+        if bool(to_numpy(namespace_of(whole.lower).any(whole.lower == whole.upper))):
+            return NumericalOfFree(f, x, bounds, whole, counts)
+    return Numerical(f, x, bounds, counts)
+
+
 def slope(
     f: Function, x: Tree, grad: Callable[[Tree], Tree] | str | bool | None, bounds: Any = None
 ) -> Slope:
@@ -203,7 +244,7 @@ def slope(
     if grad is True:
         return Together(f)
     if grad == "numerical":
-        return Numerical(f, x, bounds, Counts())
+        return _numerical(f, x, bounds, Counts())
     if grad == "exact":
         exact = Exact(f, x)
         if not exact.depends:
@@ -217,11 +258,11 @@ def slope(
     try:
         exact = Exact(f, x)
     except TracingError:
-        return Numerical(f, x, bounds, Counts(nfev=1))
+        return _numerical(f, x, bounds, Counts(nfev=1))
     if exact.depends and any(library(namespace_of(p)).engine is not None for p in leaves(x)):
         exact.depends = _agrees(exact, x, bounds)
     if not exact.depends:
-        return Numerical(f, x, bounds, Counts(nfev=exact.counts.nfev))
+        return _numerical(f, x, bounds, Counts(nfev=exact.counts.nfev))
     return ExactWhereTraced(exact, bounds)
 
 
