@@ -16,7 +16,7 @@ BACKENDS: dict[str, list[str]] = {
     "numpy": [],
     "strict": [],
     "torch": [TORCH],
-    "jax": ["jax", "jaxlib"],
+    "jax": ["jax", "jaxlib", "optax"],
     "dask": ["dask[array]", "distributed"],
     "cupy": ["cupy-cuda12x"],
     "torch-cuda": ["torch"],
