@@ -81,6 +81,8 @@ def test_a_path_may_be_a_minimisation():
     line = gdx.plot.loss_curve(result).lines[0]
     np.testing.assert_array_equal(line.get_xdata(), result.history.step)
     np.testing.assert_array_equal(line.get_ydata(), result.history.fun)
+    assert len(gdx.plot.descent_path(bowl, result.history).lines[2].get_xydata()) == len(drawn)
+    assert len(gdx.plot.loss_curve(result.history).lines[0].get_xdata()) == len(drawn)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ Axes = Any
 _GRID = 61  # points along each side of a picture
 
 
-Result = DescentResult | OptimizeResult
+Result = DescentResult | OptimizeResult | History
 
 
 def descent_path(
@@ -158,7 +158,7 @@ def loss_curve(
     """
     if isinstance(losses, DescentResult):
         steps, heights = map(np.asarray, zip(*losses.checks, strict=True))
-    elif isinstance(losses, OptimizeResult):
+    elif isinstance(losses, OptimizeResult | History):
         history = _kept(losses)
         steps, heights = history.step, history.fun
     else:
@@ -181,6 +181,8 @@ def _points_of(result: Result) -> Array:
 
 def _kept(result: Result) -> Any:
     """Return the history of a run."""
+    if isinstance(result, History):
+        return result
     if result.history is None:
         raise ValueError("the result has no history to draw: run it with history=True.")
     return result.history

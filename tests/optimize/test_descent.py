@@ -142,7 +142,9 @@ def test_evaluations_that_look_for_a_reaction_are_counted():
 
     with pytest.warns(RuntimeWarning, match="did not react"):
         result = gdx.gradient_descent(f, START, step_num=1)
-    assert result.nfev == len(calls) == 2 + 4 + 1 + 1  # the last was traced, in vain
+    assert result.nfev == len(calls) == 2 + 4 + 1 + 1 + 3  # one was traced, in vain
+    assert (result.status, result.success) == (Status.NO_REACTION, False)
+    assert "Does it use its argument?" in result.message
 
 
 def test_dask_is_computed_at_the_checks():

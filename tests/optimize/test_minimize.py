@@ -543,7 +543,8 @@ def test_nothing_is_read_between_checks(no_host_sync, monkeypatch):
     ("options", "message"),
     [
         ({"method": "nelder-mead"}, "method must be one of 'l-bfgs'.*or an optimizer such as"),
-        ({"method": adam}, "method must be one of"),
+        ({"method": adam}, r"method must be made by a call, adam\(0\.01\); got the function adam"),
+        ({"method": 3}, "method must be one of.*got 3"),
         ({"tol": -1}, "tol must be a number, 0 or more; got -1"),
         ({"rtol": "small"}, "rtol must be a number"),
         ({"target": "low"}, "target must be a number or None; got 'low'"),

@@ -132,6 +132,15 @@ def test_an_interrupted_run_goes_on_from_its_file(tmp_path):
     same(gdx.minimize(f, START, **options), gdx.minimize(rosenbrock, START, tol=1e-8))
 
 
+@pytest.mark.parametrize("method", ["l-bfgs", "adam"])
+def test_another_f_is_noticed(tmp_path, method):
+    options = {"checkpoint": tmp_path / "run.npz", "method": method, "max_steps": 5}
+    first = gdx.minimize(rosenbrock, START, **options)
+    with pytest.warns(RuntimeWarning, match="at the best point in the file.*delete the file"):
+        again = gdx.minimize(lambda x: 2 * rosenbrock(x), START, **options)
+    assert again.nfev <= first.nfev + 1
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

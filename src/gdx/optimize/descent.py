@@ -160,14 +160,16 @@ def gradient_descent(
         ended = run(stepper, trail, _stop, steps, check_every, before, observers)
 
     start, end, nit = trail.start, trail.end, stepper.steps
+    counts, shown = of_f.counts, stepper.shown
     best = trail.best or start
     status, message = judge(start, end, stepper.lr(nit) or lr, searched=method is not None)
-    if ended in (Status.STOPPED, Status.INTERRUPTED) or (
+    if end.finite and end.grad_norm == 0 and not of_f.reacts(shown(end.x)):
+        ended = Status.NO_REACTION
+    if ended in (Status.STOPPED, Status.INTERRUPTED, Status.NO_REACTION) or (
         ended is not Status.STEP_LIMIT and status is Status.STEP_LIMIT
     ):
         status, message = ended, sentence(ended, end, nit)
     here = end if end.finite and ended is not Status.INTERRUPTED else best
-    counts, shown = of_f.counts, stepper.shown
     return DescentResult(
         x=shown(here.x),
         history=stacked(points, shown(stepper.form)) if history else None,

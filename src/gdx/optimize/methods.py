@@ -151,6 +151,9 @@ def chosen(method: object) -> Method | Optimizer:
     if isinstance(method, Method | Optimizer):
         return method
     made = METHODS.get(method.lower()) if isinstance(method, str) else None
+    if callable(method):
+        name = getattr(method, "__name__", "adam")
+        raise ValueError(f"method must be made by a call, {name}(0.01); got the function {name}.")
     if made is None:
         names = ", ".join(map(repr, METHODS))
         raise ValueError(

@@ -139,7 +139,8 @@ def minimize(
     Notes
     -----
     Who comes from ``scipy.optimize.minimize`` finds `jac` as `grad`, `hessp` as `hvp`, `gtol` as
-    `tol`, `maxiter` as `max_steps` and `maxfun` as `max_nfev`.
+    `tol`, `maxiter` as `max_steps` and `maxfun` as `max_nfev`; for `args`, write a lambda, and
+    `options` are arguments. "l-bfgs-b" is another name of "l-bfgs".
 
     *Precision limit* means that f cannot show, in its dtype, what another step gains. It is a
     success if the relative gradient, max \|g_i\| max(\|x_i\|, 1) / max(\|f\|, 1), is at most
@@ -152,8 +153,8 @@ def minimize(
 
     A checkpoint replaces the last one as a whole, so that a process can be killed at any moment;
     the run that goes on takes the same way, bit for bit. It knows its method, bounds, start and
-    library, and refuses others; that functions are the same, f or a learning rate, cannot be known.
-    Stopping rules may change: a larger `max_steps` continues a run that has ended.
+    library, and refuses others; it warns if f has another value at the best point. The file stays
+    after the run. Stopping rules may change: a larger `max_steps` continues a run that has ended.
 
     Within bounds, steps are cut at them, and f falls as Armijo's rule asks.
 

@@ -46,7 +46,9 @@ class DescentResult:
     success : bool
         Whether the run converged.
     status : Status
-        "converged", "step limit", "hardly moved", "diverged" or "stopped" (by the callback).
+        "converged", "step limit", "hardly moved", "diverged", "no reaction" (of f), "stopped" (by
+        the callback), "interrupted" (by Ctrl-C); of a line search, "no descent" and "precision
+        limit", too.
     message : str
         The status as a sentence, with what to do next.
     gradient : {"exact", "numerical", "given"}

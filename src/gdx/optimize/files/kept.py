@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
 
-from gdx.optimize.files.checkpoint import (
-    Path,
-    check_writable,
-    expect,
-    load,
-    save,
-)
+from gdx.caller import warn
+from gdx.optimize.files.checkpoint import Path, check_writable, expect, load, save
 from gdx.optimize.files.error import CheckpointError
 from gdx.optimize.files.snapshot import packed, unpacked
 from gdx.optimize.runs.limits import Limits
 from gdx.optimize.runs.loop import Seen, Stepper, Trail
+from gdx.optimize.runs.reading import Reads
 from gdx.optimize.runs.slopes import ExactWhereTraced
 from gdx.trees import flattened, leaves
 
@@ -56,6 +53,7 @@ class Kept:
                     f"the file {os.fspath(self.path)!r} lacks a part of the run ({error!r}); "
                     "delete it to begin anew, or give another name."
                 ) from error
+            self._compare_f()
         return self.saved
 
     def _restore(self, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
@@ -69,6 +67,22 @@ class Kept:
         self.limits.restore(state["limits"])
         self.trail.best, *self.trail.points = map(self._seen, state["points"])
         self.saved = int(header["step"])
+
+    def _compare_f(self) -> None:
+        """Warn if f has another value at the best point than it had."""
+        seen, slope, form = self.trail.best, self.stepper.slope, self.stepper.form
+        if seen is None:
+            return
+        counts = dict(vars(slope.counts))
+        value = slope.value(self.stepper.shown(seen.x))
+        vars(slope.counts).update(counts)
+        fun, rounding = Reads(leaves(form)[0])(value, [])[0], math.sqrt(self.limits.rounding)
+        if not math.isclose(fun, seen.fun, rel_tol=rounding, abs_tol=rounding):
+            warn(
+                f"f is {fun:.6g} at the best point in the file {os.fspath(self.path)!r}, and was "
+                f"{seen.fun:.6g}. If f is another one now, delete the file to begin anew.",
+                RuntimeWarning,
+            )
 
     def __call__(self, step: int) -> None:
         """Write the file after so many steps."""

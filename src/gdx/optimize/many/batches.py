@@ -27,7 +27,8 @@ _ADVICE = {
     Status.EVALUATION_LIMIT: "{} came to the limit of evaluations: try a larger max_nfev",
     Status.TIME_LIMIT: "{} came to the limit of time: try a larger max_seconds",
     Status.PRECISION_LIMIT: "{} came to the rounding of f: try a larger tol, or a wider dtype",
-    Status.NO_DESCENT: "{} found no lower f: is the gradient right (gdx.check_gradient)?",
+    Status.NO_DESCENT: "{} found no lower f: check the gradient (gdx.check_gradient), and that "
+    "each value depends on its own row alone",
     Status.DIVERGED: "{} became NaN or infinite, or began so: try other starts",
     Status.STOPPED: "{} stopped by the callback",
     Status.INTERRUPTED: "{} interrupted",

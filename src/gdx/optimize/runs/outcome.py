@@ -24,7 +24,8 @@ _SENTENCES = {
     "of f, where the gradient has {norm:.2g}. Where that is too much: a smaller offset of f, or a "
     "wider dtype.",
     Status.NO_REACTION: "No reaction: f did not change within the steps of the differences, after "
-    "{nit} steps. Try f with a smaller offset, a wider dtype, or give grad.",
+    "{nit} steps. Does it use its argument? Then try f with a smaller offset, a wider dtype, or "
+    "give grad.",
     Status.NO_DESCENT: "No descent: the line search found no lower f, though the gradient, which "
     "has {norm:.2g}, promises one. Is the gradient right (gdx.check_gradient), and f smooth?",
     Status.DIVERGED: "Diverged: f or its gradient became NaN or infinite within {nit} steps, and x "
