@@ -66,7 +66,7 @@ class Reads:
 
 
 def _largest_on_host(array: Array) -> float:
-    host = to_numpy(array)
+    host = array if type(array) is np.ndarray else to_numpy(array)
     if host.size > _FEW:
         return float(np.abs(host).max())
     sizes = [abs(element) for element in host.ravel().tolist()]

@@ -296,7 +296,7 @@ def _like(values: Any, x: Array) -> Array:
 
 def lent(x: Tree) -> Tree:
     """Return what a user's function may keep or change: a copy, outside of autograd."""
-    return map_leaves(_lent, x)
+    return x.copy() if type(x) is np.ndarray else map_leaves(_lent, x)
 
 
 def _lent(x: Array) -> Array:
