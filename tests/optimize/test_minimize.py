@@ -558,7 +558,8 @@ def test_nothing_is_read_between_checks(no_host_sync, monkeypatch):
         ({"x0": []}, "x0 must hold at least one element"),
         ({"grad": "analytic"}, "grad must be 'exact', 'numerical', a function, True"),
         ({"hvp": lambda x, v: v}, r"hvp is for method='newton-cg' only; method is l-bfgs\("),
-        ({"bounds": (1, 0)}, r"bounds must not cross; of element 0.*they are 1 and 0"),
+        ({"bounds": (1, 0)}, r"bounds must not cross.*of element 0.*they are 1 and 0"),
+        ({"bounds": (np.inf, np.inf)}, "leave finite numbers; of element 0.*inf and inf"),
         ({"bounds": ([0, 0, 0], None)}, "bounds"),
         ({"grad": lambda x: x[:1]}, r"grad must return the shape of x, \(2,\); it returned \(1,\)"),
         (

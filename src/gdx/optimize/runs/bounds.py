@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gdx.backends import Array, DType, cast, namespace_of, to_numpy
+from gdx.backends import Array, DType, cast, library, namespace_of, to_numpy
 from gdx.numerical.settings import settings, vector_beside
 from gdx.trees import Tree, leaves, map_leaves
 
@@ -46,17 +46,18 @@ def boxes(bounds: Any, x: Tree) -> Tree | None:
 def _box(x: Array, _: Any, ends: tuple[Any, Any]) -> Box:
     xp = namespace_of(x)
     pairs = zip(ends, (-xp.inf, xp.inf), strict=True)
+    copied = library(xp).copied  # nobody may change them on the way
     lower, upper = (
-        xp.reshape(vector_beside("bounds", none if end is None else end, x), x.shape)
+        copied(xp.reshape(vector_beside("bounds", none if end is None else end, x), x.shape))
         for end, none in pairs
     )
     low, high = np.atleast_1d(to_numpy(lower)), np.atleast_1d(to_numpy(upper))
-    wrong = ~(low <= high)
+    wrong = ~(low <= high) | (low == np.inf) | (high == -np.inf)
     if wrong.any():
         i = int(wrong.argmax())
         raise ValueError(
-            f"bounds must not cross; of element {i} (in C order) they are {low.flat[i]:g} and "
-            f"{high.flat[i]:g}. Write (lower, upper)."
+            f"bounds must not cross, and leave finite numbers; of element {i} (in C order) they "
+            f"are {low.flat[i]:g} and {high.flat[i]:g}. Write (lower, upper)."
         )
     return Box(lower, upper)
 
