@@ -297,11 +297,8 @@ def test_relative_change_of_x_and_f(method):
 
 
 def test_a_change_of_f_alone_is_not_enough():
-    """f is flat in the first coordinate, which still moves."""
-    seen = []
-    result = gdx.minimize(
-        lambda x: 1e9 + bowl(x), [0.0, 0.0], rtol=1e-6, tol=0, callback=lambda s: seen.append(s.x)
-    )
+    """f changes little beside its offset, while x still moves."""
+    result = gdx.minimize(lambda x: 1e9 + bowl(x), [0.0, 0.0], rtol=1e-6, tol=0)
     assert abs(result.x - [1, -2]).max() < 1e-2
 
 

@@ -224,7 +224,6 @@ def test_a_process_that_is_killed_again_and_again(method, tmp_path):
         if process.wait() == 0:
             break
     assert killed > 3
-    assert not list(tmp_path.glob(".run.npz.*")) or killed
     part, whole = np.load(out), np.load(tmp_path / "whole.npz")
     for name in whole.files:
         np.testing.assert_array_equal(part[name], whole[name])

@@ -203,7 +203,7 @@ class _Checks(Trail):
 
 
 def _keeping(every: int, points: list[Tree]) -> Observer:
-    """Return an observer that keeps every so-manieth point."""
+    """Return an observer that keeps one point in `every` so many."""
 
     def keep(step: int, stepper: Stepper, seen: Seen | None) -> bool:
         if step % every == 0:

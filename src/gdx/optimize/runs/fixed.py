@@ -11,7 +11,7 @@ from typing import Any
 from gdx.backends import Array, common_namespace, device_of, library, namespace_of
 from gdx.optimize.result import Status
 from gdx.optimize.runs.bounds import nearest
-from gdx.optimize.runs.loop import Seen
+from gdx.optimize.runs.loop import Seen, relative_change
 from gdx.optimize.runs.reading import Reads
 from gdx.optimize.runs.slopes import Slope
 from gdx.optimize.updates.optimizer import Optimizer
@@ -113,8 +113,8 @@ class FixedStep(ABC):
         moves = map_leaves(lambda x, y: x - y, seen.x, old)
         _, sizes = self.reads.sizes(0.0, [*leaves(moves), *leaves(seen.x)])
         half = len(sizes) // 2
-        fell = abs(seen.fun - last) / (max(abs(seen.fun), abs(last)) or 1.0)
-        return max(max(sizes[:half]) / (max(sizes[half:]) or 1.0), fell)
+        moved = max(sizes[:half]) / (max(sizes[half:]) or 1.0)
+        return max(moved, relative_change(seen.fun, last))
 
     def size(self, seen: Seen) -> float:
         """Return the largest absolute value in x."""

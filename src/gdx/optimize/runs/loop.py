@@ -241,6 +241,11 @@ def run(
         return Status.INTERRUPTED
 
 
+def relative_change(new: float, old: float) -> float:
+    """Return by how much a number has changed, relative to the larger of both."""
+    return abs(new - old) / (max(abs(new), abs(old)) or 1.0)
+
+
 def _ended(observers: Sequence[Observer], step: int, stepper: Stepper, seen: Seen | None) -> bool:
     for observe in observers:  # noqa: SIM110 - any() would cost as much as the cheapest step
         if observe(step, stepper, seen):

@@ -12,7 +12,7 @@ import numpy as np
 from gdx.backends import Array
 from gdx.optimize.result import Status
 from gdx.optimize.runs.bounds import Box
-from gdx.optimize.runs.loop import Seen
+from gdx.optimize.runs.loop import Seen, relative_change
 from gdx.optimize.searches.line_search import Search, armijo, strong_wolfe
 from gdx.optimize.searches.objective import Objective
 from gdx.trees import Tree
@@ -180,9 +180,8 @@ class Searched:
         """Return the larger of the relative changes of x and f at the last step."""
         if self.last is None:
             return math.inf
-        (moved, size), last = self.changed, self.last.fun
-        fell = abs(seen.fun - last) / (max(abs(seen.fun), abs(last)) or 1.0)
-        return max(moved / (size or 1.0), fell)
+        moved, size = self.changed
+        return max(moved / (size or 1.0), relative_change(seen.fun, self.last.fun))
 
     def size(self, seen: Seen) -> float:
         """Return the largest absolute value in x."""
