@@ -272,7 +272,11 @@ def test_values_finer_than_x():
     assert result.fun.dtype == np.float64
 
 
-@pytest.mark.parametrize("grad", ["exact", "numerical", bowl_gradient, True, None], ids=str)
+@pytest.mark.parametrize(
+    "grad",
+    ["exact", "numerical", bowl_gradient, True, None],
+    ids=["exact", "numerical", "given", "value-and-gradient", "default"],
+)
 def test_gradients(case, grad):
     def both(x):
         return bowl(x), bowl_gradient(x)
