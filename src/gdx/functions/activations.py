@@ -92,13 +92,11 @@ def relu(x: Array) -> Array:
 
 @custom_vjp
 def _relu(x: Array) -> Array:
-    xp = namespace_of(x)
-    return xp.maximum(x, xp.zeros_like(x))
+    return namespace_of(x).maximum(x, 0.0)
 
 
 def _relu_pull(positive: Array, g: Array) -> tuple[Array]:
-    xp = namespace_among(g, positive)
-    return (xp.where(positive, g, xp.zeros_like(g)),)
+    return (namespace_among(g, positive).where(positive, g, 0.0),)
 
 
 _relu.defvjp(lambda x: (_relu(x), x > 0), _relu_pull, linear=True)
