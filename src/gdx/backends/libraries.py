@@ -106,16 +106,37 @@ def _numpy_added(x: Array, key: Any, value: Array) -> Array:
     return x
 
 
-def _cupy_added(x: Array, key: Any, value: Array) -> Array:
-    x = x.copy()
-    importlib.import_module("cupyx").scatter_add(x, key, value)
-    return x
-
-
 def _torch_added(x: Array, key: Any, value: Array) -> Array:
     places = _places(x, key, array_api_compat.array_namespace(x))
     values = value.expand(places.shape).reshape(-1)
     return x.reshape(-1).index_add(0, places.reshape(-1), values).reshape(x.shape)
+
+
+def _cupy_added(x: Array, key: Any, value: Array) -> Array:
+    x, at = x.copy(), importlib.import_module("cupy").add.at
+    if x.dtype.kind == "c":  # of which add.at knows nothing
+        at(x.real, key, value.real)
+        at(x.imag, key, value.imag)
+    else:
+        at(x, key, value)
+    return x
+
+
+def _cupy_sign(x: Array) -> Array:
+    """Return the sign of x, NaN of NaN; that of array-api-compat assigns through a mask."""
+    cupy = importlib.import_module("cupy")
+    if x.dtype.kind == "c":
+        size = cupy.absolute(x)
+        return x / cupy.where(size == 0, 1, size)
+    return cupy.where(x == x, cupy.sign(x), x)
+
+
+def _cupy_ufunc_name(kernel: Any) -> str | None:
+    """Return NumPy's name of a ufunc of CuPy, None for kernels of a user or of cupyx.scipy."""
+    if not isinstance(kernel, sys.modules["cupy"].ufunc) or not kernel.name.startswith("cupy_"):
+        return None
+    name: str = kernel.name.removeprefix("cupy_")
+    return {"true_divide": "divide"}.get(name, name)
 
 
 def _nothing(x: Array) -> None:
@@ -133,6 +154,10 @@ def _numpy_writable(x: Array) -> bool:
     if not flags.writeable or flags.forc:
         return bool(flags.writeable)
     return _apart([step / x.itemsize for step in x.strides], x.shape)
+
+
+def _cupy_writable(x: Array) -> bool:
+    return x.flags.forc or _apart([step / x.itemsize for step in x.strides], x.shape)
 
 
 def _numpy_floats(x: Array) -> memoryview | None:
@@ -317,6 +342,7 @@ class Library:
     locks: bool = False  # x.flags.writeable keeps x from being changed
     scalars: bool = True  # x[0] of a vector is a copy, no view without axes
     defers: bool = False  # its operators let a foreign array on the right take over
+    ufunc_name: Callable[[Any], str | None] = _nothing  # what NumPy calls a kernel of the library
     # Functions of the standard by shorter ways than those of its namespace:
     quick: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     numpy_dtypes: bool = False  # results have the dtypes that they have in NumPy
@@ -366,8 +392,11 @@ LIBRARIES = {
             memory=lambda x: x.data.mem.ptr,
             owner=lambda x: x.flags.owndata,
             added=_cupy_added,
+            ufunc_name=_cupy_ufunc_name,
+            writable=_cupy_writable,
             free_bytes=_cupy_free_bytes,
             fused=fusion.as_kernel,
+            quick={"sign": _cupy_sign},
             to_numpy=lambda x: x.get(),
             numpy_dtypes=True,
             defers=True,
