@@ -211,7 +211,7 @@ def test_ufuncs_take_the_loops_of_the_wheel(real_cupy):
 
 def test_functions_have_the_parameters_of_the_wheel(cp):
     names = importlib.import_module("cupy._names")
-    for module, name in [(module, name) for module in names.NAMES for name in names.NAMES[module]]:
+    for module, name in [(home, name) for home in names.NAMES for name in names.NAMES[home]]:
         kind, *words = names.NAMES[module][name]
         if kind == "def" and name != "matmul":  # which has those of a ufunc
             function = getattr(importlib.import_module(module), name)
