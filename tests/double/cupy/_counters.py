@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,14 @@ class Counters:
 
 
 COUNTERS = Counters()
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn of the line outside the double that led here."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back and frame.f_code.co_filename.startswith(_ROOT):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def _lines(depth: int = 8) -> tuple[str, ...]:

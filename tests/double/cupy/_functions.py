@@ -308,7 +308,8 @@ def _split(name: str) -> Callable[..., list[Array]]:
     numpys = getattr(numpy, name)
 
     def function(ary: Array, indices_or_sections: Any, axis: int = 0) -> list[Array]:
-        return [_typed(ary)._view(part) for part in numpys(ary._host, indices_or_sections, axis)]
+        x = _typed(ary)
+        return [x._view(part) for part in numpys(x._host, indices_or_sections, axis)]
 
     return function
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 
 from . import _fusion, _ndarray
-from ._counters import COUNTERS
+from ._counters import COUNTERS, warn
 from ._memory import runtime
 from ._names import loops
 
@@ -33,11 +33,10 @@ def values(x: Any, kernel: str) -> Any:
         here = runtime.getDevice()
         if x._device != here:
             COUNTERS.peers[kernel] += 1
-            warnings.warn(
+            warn(
                 f"The device where the array resides ({x._device}) is different from the current "
                 f"device ({here}). Peer access has been activated automatically.",
                 PerformanceWarning,
-                stacklevel=2,
             )
         return x._host
     if type(x) in SCALARS or isinstance(x, numpy.generic):

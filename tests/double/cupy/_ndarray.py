@@ -8,14 +8,13 @@ import math
 import operator
 import sys
 import types
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
 
 from . import _indexing, _kernels
-from ._counters import COUNTERS
+from ._counters import COUNTERS, warn
 from ._memory import Memory, MemoryPointer, allocate, runtime
 
 # What the memory of a new array holds: a value that no test takes for a right one.
@@ -170,9 +169,7 @@ class ndarray:  # noqa: N801 - CuPy's name
 
     def __bool__(self) -> bool:
         if self.size == 0:
-            warnings.warn(
-                "The truth value of an empty array is ambiguous.", DeprecationWarning, stacklevel=2
-            )
+            warn("The truth value of an empty array is ambiguous.", DeprecationWarning)
             return False
         if self.size > 1:
             raise ValueError(
@@ -258,10 +255,9 @@ class ndarray:  # noqa: N801 - CuPy's name
         if dtype == self.dtype and not copy and _has_order(self, order):
             return self
         if self.dtype.kind == "c" and dtype.kind not in "bc":
-            warnings.warn(
+            warn(
                 "Casting complex values to real discards the imaginary part",
                 numpy.exceptions.ComplexWarning,
-                stacklevel=2,
             )
         host = _kernels.values(self, "cupy_copy")
         new = made(numpy.empty_like(host, dtype, order=order or "K"))
@@ -373,10 +369,9 @@ class ndarray:  # noqa: N801 - CuPy's name
         _indexing.scatter(self, slices, value, op)
 
     def scatter_add(self, slices: Any, value: Any) -> None:
-        warnings.warn(
+        warn(
             "`ndarray.scatter_add` is deprecated. Please use `cupy.add.at` instead.",
             DeprecationWarning,
-            stacklevel=2,
         )
         self._scatter_op(slices, value, "add")
 
