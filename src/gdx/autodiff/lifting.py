@@ -338,7 +338,8 @@ def _careful(kind: type[Traced], pull: Callable[[Any], Any], g: Any) -> Any:
         c = pull(g)
         if type(c) is not kind and library(kind.xp).on_host(c) and is_finite(c, kind.xp):
             return c
-        return kind.functions.where((g == 0) & (c != c), 0.0, c)  # 0 · ∞ is NaN
+        xp = kind.functions
+        return xp.where((g == 0) & xp.isnan(c), 0.0, c)  # 0 · ∞ is NaN
 
 
 def _lowered_option(value: Any) -> Any:

@@ -95,7 +95,7 @@ def of_cupy_kernel(x: Any, kernel: Any, *args: Any, **kwargs: Any) -> Any:
     """Return what a ufunc of CuPy gives; other kernels have derivatives that nobody knows."""
     name = library(x.xp).ufunc_name(kernel)
     given = {key: value for key, value in kwargs.items() if value is not None}
-    if kernel.name == "cupy_fill" or "out" in given or len(args) > getattr(kernel, "nin", len(args)):
+    if kernel.name == "cupy_fill" or "out" in given or (name and len(args) > kernel.nin):
         raise TracingError(_ASSIGNED)
     if name is None:
         raise TracingError(_unknown(f"the kernel {kernel.name}"))
@@ -105,8 +105,8 @@ def of_cupy_kernel(x: Any, kernel: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 _ASSIGNED = (
-    "a traced array cannot be assigned into a plain array (c += x, c[i] = x, out=c): its derivative "
-    "would be lost. Write c = c + x, or assign into xp.zeros_like(c), with "
+    "a traced array cannot be assigned into a plain array (c += x, c[i] = x, out=c): its "
+    "derivative would be lost. Write c = c + x, or assign into xp.zeros_like(c), with "
     "xp = gdx.array_namespace(x)."
 )
 

@@ -38,16 +38,16 @@ def _refusing(message: str, frames: list[FrameType]) -> str | None:
     """Return the library's function that a user called with a traced array, if it raised."""
     traced = [v for frame in frames for v in _values(frame) if isinstance(v, Traced)]
     packages = {library(v.xp).package.partition(".")[0] for v in traced} | {"array_api_compat"}
-    last = _package(frames[-1])
+    named = Traced.__name__ in message  # by compiled functions, whose frames have no values
     for caller, frame in pairwise(frames):
         package = _package(frame)
-        if package == last and package in packages and _package(caller) != "gdx":
-            # A frame of compiled code has no values, but its error names the type.
-            if Traced.__name__ in message or any(isinstance(v, Traced) for v in _values(frame)):
-                return f"{package}.{frame.f_code.co_name}"
+        called = package in packages and _package(caller) != "gdx"
+        holds = named or any(isinstance(value, Traced) for value in _values(frame))
+        if called and holds and _package(frames[-1]) == package:
+            return f"{package}.{frame.f_code.co_name}"
     # A compiled function may have no frame at all.
-    named = [package for package in packages if f"{package}." in message]
-    return f"a function of {named[0]}" if named and Traced.__name__ in message else None
+    mentioned = [package for package in packages if named and f"{package}." in message]
+    return f"a function of {mentioned[0]}" if mentioned else None
 
 
 def _values(frame: FrameType) -> list[Any]:

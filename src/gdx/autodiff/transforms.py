@@ -12,6 +12,7 @@ from gdx.autodiff.flat import Flat, beside
 from gdx.autodiff.traced import Traced
 from gdx.backends import Array, device_of, is_array, is_complex, library, namespace_of
 from gdx.caller import warn
+from gdx.devices import on_device_of
 from gdx.options import integer
 from gdx.trees import Tree
 
@@ -68,6 +69,7 @@ IGNORED = (
 )
 
 
+@on_device_of(2)
 def gradient_of(
     f: Callable[..., Any],
     argnums: int | Sequence[int],
@@ -237,6 +239,7 @@ def grad(
     return gradient
 
 
+@on_device_of(1)
 def vjp(
     f: Callable[..., Any], *primals: Tree, has_aux: bool = False, engine: str | None = None
 ) -> Any:
@@ -288,6 +291,7 @@ def vjp(
     outputs = [_copied(y) for y in outputs]
     like = flat.like_output
 
+    @on_device_of(0)
     def pull(cotangent: Tree) -> tuple[Tree, ...]:
         return flat.like_inputs(pullback(beside("cotangent", cotangent, outputs, like, flat.plain)))
 
@@ -303,6 +307,7 @@ def _copied(x: Array) -> Array:
     return known.copied(x) if known.engine is None and known.writable(x) else x
 
 
+@on_device_of(1)
 def jvp(
     f: Callable[..., Any],
     primals: Sequence[Tree],

@@ -12,6 +12,7 @@ import importlib
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,7 +129,7 @@ def _cupy_sign(x: Array) -> Array:
     if x.dtype.kind == "c":
         size = cupy.absolute(x)
         return x / cupy.where(size == 0, 1, size)
-    return cupy.where(x == x, cupy.sign(x), x)
+    return cupy.where(cupy.isnan(x), x, cupy.sign(x))
 
 
 def _cupy_ufunc_name(kernel: Any) -> str | None:
@@ -342,6 +343,8 @@ class Library:
     locks: bool = False  # x.flags.writeable keeps x from being changed
     scalars: bool = True  # x[0] of a vector is a copy, no view without axes
     defers: bool = False  # its operators let a foreign array on the right take over
+    # What makes a device current, if that is where the library computes, wherever its arrays lie:
+    current: Callable[[Device], AbstractContextManager[Any]] | None = None
     ufunc_name: Callable[[Any], str | None] = _nothing  # what NumPy calls a kernel of the library
     # Functions of the standard by shorter ways than those of its namespace:
     quick: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
@@ -392,6 +395,7 @@ LIBRARIES = {
             memory=lambda x: x.data.mem.ptr,
             owner=lambda x: x.flags.owndata,
             added=_cupy_added,
+            current=_itself,  # a device of CuPy can be entered
             ufunc_name=_cupy_ufunc_name,
             writable=_cupy_writable,
             free_bytes=_cupy_free_bytes,

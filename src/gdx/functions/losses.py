@@ -26,10 +26,12 @@ from gdx.backends import (
     namespace_of,
     plain_namespace,
 )
+from gdx.devices import on_device_of
 from gdx.functions.activations import widened
 from gdx.options import not_negative
 
 
+@on_device_of(0)
 def cross_entropy_error(y: Array, t: Array, *, eps: float = 1e-7) -> Array:
     r"""Cross entropy of probabilities, -Σ t log(y + eps) / N.
 
@@ -106,6 +108,7 @@ def _surprise_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], Array], Non
 _surprise.defvjp(_surprise_kept, _surprise_pull, linear=True)
 
 
+@on_device_of(0)
 def softmax_cross_entropy(logits: Array, t: Array) -> Array:
     r"""Cross entropy of softmax, -Σ t log softmax(logits) / N, without rounding to probabilities.
 
@@ -172,6 +175,7 @@ def _surprise_of_logits_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], A
 _surprise_of_logits.defvjp(_surprise_of_logits_kept, _surprise_of_logits_pull, linear=True)
 
 
+@on_device_of(0)
 def mean_squared_error(y: Array, t: Array) -> Array:
     r"""Mean of squared differences, Σ (y - t)² / n, over all n elements.
 
