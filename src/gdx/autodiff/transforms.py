@@ -9,7 +9,7 @@ from typing import Any
 
 from gdx.autodiff.engines import engine_for
 from gdx.autodiff.flat import Flat, beside
-from gdx.autodiff.traced import Traced
+from gdx.autodiff.traced import Traced, settled
 from gdx.backends import Array, device_of, is_array, is_complex, library, namespace_of
 from gdx.caller import warn
 from gdx.devices import on_device_of
@@ -84,8 +84,9 @@ def gradient_of(
     flat = Flat(function, chosen, has_aux=has_aux)
     outputs, pullback, aux, depends = engine_for(flat, engine).vjp(flat, flat.inputs)
     y = _scalar(outputs, flat)
-    ones = library(flat.plain).quick.get("ones", flat.plain.ones)
-    one = ones(y.shape, dtype=y.dtype, device=device_of(flat.inputs[0]))
+    known, first = library(flat.plain), flat.inputs[0]
+    ones = known.quick.get("ones", flat.plain.ones)
+    one = known.alike(ones(y.shape, dtype=y.dtype, device=device_of(first)), settled(first))
     gradient = flat.like_inputs(pullback([one], last=True))
     return y, gradient[0] if not isinstance(argnums, list | tuple) else gradient, aux, depends
 

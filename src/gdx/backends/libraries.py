@@ -193,6 +193,28 @@ def _through_dlpack(x: Array) -> Any:
     return np.from_dlpack(x) if hasattr(x, "__dlpack__") else np.asarray(x)
 
 
+def _dask_to_numpy(x: Array) -> Any:
+    chunks = x.compute()
+    return library(array_api_compat.array_namespace(chunks)).to_numpy(chunks)
+
+
+def _dask_updated(x: Array, key: Any, value: Any) -> Array:
+    x = x.copy()
+    x[key] = value
+    return x
+
+
+def _dask_alike(made: Array, x: Array) -> Array:
+    if type(made._meta) is type(x._meta):
+        return made
+    convert = array_api_compat.array_namespace(x._meta).asarray
+    return made.map_blocks(convert, meta=convert(made._meta))
+
+
+def _as_made(made: Array, x: Array) -> Array:
+    return made
+
+
 def _standard_devices(xp: Namespace) -> Sequence[Device]:
     devices: Sequence[Device] = xp.__array_namespace_info__().devices()
     return devices
@@ -322,6 +344,8 @@ class Library:
         _nothing  # its memory as Python floats, if it can be had: they cost less than x[i] = v
     )
     copied: Callable[[Array], Array] = _copied  # in memory of its own
+    # An array that was just made, of parts of the kind that another one has:
+    alike: Callable[[Array, Array], Array] = _as_made
     overlap: Callable[[Array, Array], bool] = lambda x, y: x is y  # may x[i] = v change y, too?
     memory: Callable[[Array], int] = id  # one number for all arrays that share it
     owner: Callable[[Array], bool] = _always  # of its memory: it is no view of another array
@@ -456,9 +480,12 @@ LIBRARIES = {
             'pip install "dask[array]"',
             devices=lambda xp: ["cpu"],
             writable=_never,
+            copied=lambda x: x.copy(),
+            updated=_dask_updated,
+            alike=_dask_alike,  # chunks may be CuPy's
             settled=lambda x: x.persist(),
             fused=fusion.at_once,
-            to_numpy=np.asarray,
+            to_numpy=_dask_to_numpy,
             forks=True,
             defers=True,
             views=False,
