@@ -17,6 +17,7 @@ from gdx.backends import (
     is_array,
     is_complex,
     is_real_floating,
+    library,
     namespace_of,
     plain_namespace,
 )
@@ -65,6 +66,16 @@ class Flat:
             if self.leaving_words is None or self.leaving_words not in str(error):
                 raise
             raise TracingError(f"f took a traced value out of the function: {error}") from error
+        except TracingError:
+            raise
+        except TypeError as error:
+            if library(self.plain).defers or _defers(self.plain):
+                raise
+            raise TracingError(
+                f"{error}. If that is an operator with an array of {library(self.plain).name} on "
+                "its left and one that is differentiated on its right: put the latter on the left, "
+                "or write xp.multiply(c, x) for c * x (xp = gdx.array_namespace(x))."
+            ) from error
         except ValueError as error:  # as NumPy says it, where an element is assigned
             if isinstance(error.__cause__, TracingError):
                 raise error.__cause__ from error
@@ -109,6 +120,12 @@ class Flat:
     def like_output(self, items: Sequence[Any]) -> Tree:
         """Return a tree like what `f` returned last, with other leaves."""
         return self._of_result(iter(items))
+
+
+def _defers(xp: Namespace) -> bool:
+    from gdx.autodiff.lifting import traced_type
+
+    return traced_type(xp).defers
 
 
 def _differentiable(x: Any) -> Array:
