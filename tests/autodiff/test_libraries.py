@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 
 import numpy as np
@@ -150,3 +151,101 @@ def test_functions_of_dask_do_not_wrap_what_is_differentiated():
     gradient = gdx.grad(lambda x: gdx.array_namespace(x).sum(x**2) + x[0])(x)
     np.testing.assert_array_equal(gdx.to_numpy(gradient), [3, 4])
     assert gdx.to_numpy(da.sum(gdx.stop_gradient(x))) == 3
+
+
+LEFT, RIGHT = np.asarray([2.0, 3.0, 5.0]), np.asarray([1.5, -0.75, 7.0])
+MATRIX = np.asarray([[1.0, 2.0, 0.5], [3.0, -5.0, 4.0], [0.0, 1.0, 1.0]])
+# The first and second derivatives of c op x, of which each element depends on one of x.
+OPERATORS = {
+    operator.add: (1 + 0 * LEFT, 0 * LEFT),
+    operator.sub: (-1 + 0 * LEFT, 0 * LEFT),
+    operator.mul: (LEFT, 0 * LEFT),
+    operator.truediv: (-LEFT / RIGHT**2, 2 * LEFT / RIGHT**3),
+    operator.floordiv: (0 * LEFT, 0 * LEFT),
+    operator.mod: (-np.floor(LEFT / RIGHT), 0 * LEFT),
+    operator.pow: (np.log(LEFT) * LEFT**RIGHT, np.log(LEFT) ** 2 * LEFT**RIGHT),
+}
+
+
+@pytest.mark.parametrize("engine", [None, "tracer"])
+@pytest.mark.parametrize("op", OPERATORS, ids=lambda op: op.__name__)
+def test_a_constant_on_the_left(op, engine, case):
+    if case.library == "torch" and engine is None and op is operator.floordiv:
+        pytest.skip("torch: its floor_divide has no derivative")
+    first, second = OPERATORS[op]
+    c, x, v = (case.asarray(each) for each in (LEFT, RIGHT, [1.0, -1.0, 0.5]))
+
+    def f(x):
+        return gdx.array_namespace(x).sum(op(c, x) + x)
+
+    def close(ours, expected):
+        assert case.holds(ours)
+        np.testing.assert_allclose(gdx.to_numpy(ours), expected, rtol=300 * case.eps)
+
+    close(gdx.grad(f, engine=engine)(x), first + 1)
+    close(gdx.jvp(lambda x: op(c, x), (x,), (v,), engine=engine)[1], first * [1.0, -1.0, 0.5])
+    close(gdx.hessian(f, engine=engine)(x), np.diag(second))
+
+
+@pytest.mark.parametrize(
+    "op",
+    [operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne],
+    ids=lambda op: op.__name__,
+)
+def test_a_constant_on_the_left_of_a_comparison(op, case):
+    c, x = case.asarray([1.0, 2.0, 3.0]), case.asarray([2.0, 2.0, 2.0])
+
+    def f(x):
+        xp = gdx.array_namespace(x)
+        return xp.sum(xp.where(op(c, x), x**2, x))
+
+    expected = np.where(op(np.asarray([1.0, 2.0, 3.0]), 2.0), 4.0, 1.0)
+    for engine in (None, "tracer"):
+        np.testing.assert_allclose(gdx.to_numpy(gdx.grad(f, engine=engine)(x)), expected)
+
+
+def test_a_constant_matrix_on_the_left(case):
+    A, b, x = (case.asarray(each) for each in (MATRIX, LEFT, RIGHT))
+
+    def f(x):
+        r = b - A @ x
+        return gdx.array_namespace(x).sum(r * r)
+
+    expected = -2 * MATRIX.T @ (LEFT - MATRIX @ RIGHT)
+    for engine in (None, "tracer"):
+        g = gdx.grad(f, engine=engine)(x)
+        np.testing.assert_allclose(gdx.to_numpy(g), expected, rtol=300 * case.eps)
+    result = gdx.minimize(f, x)
+    assert result.gradient == "exact"
+    solution = np.linalg.solve(MATRIX, LEFT)
+    np.testing.assert_allclose(gdx.to_numpy(result.x), solution, rtol=0.02)
+
+
+def test_a_constant_is_not_changed_in_place(no_host_sync):
+    xp = no_host_sync
+    for op in (operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow):
+        c, x = xp.asarray(LEFT), xp.asarray(RIGHT)
+        with pytest.raises(gdx.TracingError, match="of array_api_strict itself.*xp = gdx"):
+            gdx.grad(lambda x, c=c, op=op: gdx.array_namespace(x).sum(op(c, x)))(x)
+        assert gdx.to_numpy(c).tolist() == LEFT.tolist()
+
+
+def test_functions_of_a_strict_library_do_not_take_a_traced_array_for_theirs(no_host_sync):
+    """A traced array is an instance of the library's own type, without anything in it."""
+    xp = no_host_sync
+    c, x = xp.asarray(LEFT), xp.asarray(RIGHT)
+    for f in (
+        xp.sum,
+        lambda x: xp.sum(c * xp.exp(x)),
+        lambda x: xp.sum(xp.add(c, x)),
+        lambda x: xp.sum(xp.where(c > 2, c, x)),
+        lambda x: xp.sum(xp.concat([c, x])),
+        lambda x: xp.sum(xp.asarray(x, copy=True)),
+        lambda x: xp.sum(xp.astype(x, xp.float32)),
+        xp.linalg.vector_norm,
+        lambda x: c[xp.astype(x, xp.int64)],
+    ):
+        with pytest.raises(gdx.TracingError, match="of array_api_strict itself.*xp = gdx"):
+            gdx.grad(f)(x)
+        with pytest.raises(gdx.TracingError):
+            gdx.hessian(f)(x)

@@ -19,6 +19,7 @@ def engine_for(flat: Flat, name: str | None) -> Any:
         return _tracer()
     engine = native()
     flat.leaving, flat.leaving_words = engine.leaves_trace(), engine.leaving
+    flat.meets_numpy = engine.meets_numpy
     return engine
 
 

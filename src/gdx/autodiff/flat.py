@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gdx.autodiff.core import TracingError
+from gdx.autodiff.explained import explained
 from gdx.backends import (
     Array,
     Namespace,
@@ -40,7 +40,8 @@ class Flat:
         self.f = f
         self.has_aux = has_aux
         self.leaving: tuple[type[Exception], ...] = ()  # what the engine raises where f does so
-        self.leaving_words: str | None = None  # or how it says so in a RuntimeError
+        self.leaving_words: str | None = None  # or how it says so in a RuntimeError, as a pattern
+        self.meets_numpy: Callable[..., bool] | None = None
         self.single = len(trees) == 1 and not is_tree(trees[0]) and is_array(trees[0])
         if self.single:
             self.inputs: list[Array] = [_differentiable(trees[0])]
@@ -58,22 +59,12 @@ class Flat:
     def __call__(self, *arrays: Array) -> tuple[list[Array], Any]:
         """Return the arrays of f(...), and what is auxiliary."""
         try:
-            result = self.f(*arrays) if self.single else self.f(*self.like_inputs(arrays))
-        except self.leaving as error:
-            raise TracingError(f"f took a traced value out of the function: {error}") from error
-        except RuntimeError as error:
-            if self.leaving_words is None or self.leaving_words not in str(error):
+            result = self.of_inputs(*arrays)
+        except Exception as error:
+            meaning = explained(error, self)
+            if meaning is error:
                 raise
-            raise TracingError(f"f took a traced value out of the function: {error}") from error
-        except ValueError as error:  # as NumPy says it, where an element is assigned
-            if isinstance(error.__cause__, TracingError):
-                raise error.__cause__ from error
-            if "read-only" in str(error):
-                raise TracingError(
-                    "f changes a NumPy array after it was computed with, on which the derivative "
-                    "depends: make a new array, or one of xp.zeros (xp = gdx.array_namespace(x))."
-                ) from error
-            raise
+            raise meaning from error
         aux = None
         if self.has_aux:
             if not isinstance(result, tuple) or len(result) != 2:
@@ -87,6 +78,10 @@ class Flat:
             return [result], aux
         ys, self._of_result = flattened(result)
         return [self._array(y) for y in ys], aux
+
+    def of_inputs(self, *arrays: Array) -> Any:
+        """Return what f returns for arrays in the place of the inputs."""
+        return self.f(*arrays) if self.single else self.f(*self.like_inputs(arrays))
 
     def _array(self, y: Any) -> Array:
         if is_array(y):

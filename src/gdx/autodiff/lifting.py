@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import operator
+import types
 from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
 
+from gdx.autodiff import protocols
 from gdx.autodiff.core import CONSTANT, TracingError, dispatching, lifted
 from gdx.autodiff.rules import (
     COMPOSITE,
@@ -24,7 +27,7 @@ from gdx.autodiff.rules import (
 from gdx.autodiff.rules.indexing import placed, replaced
 from gdx.autodiff.rules.linear_algebra import OUTPUTS
 from gdx.autodiff.rules.shapes import unbroadcast
-from gdx.autodiff.traced import Traced, settled
+from gdx.autodiff.traced import SLOTS, Traced, settled
 from gdx.backends import (
     Namespace,
     is_complex,
@@ -85,10 +88,12 @@ class Functions:
 @functools.cache
 def traced_type(xp: Namespace) -> type[Traced]:
     """Return the type of the traced arrays of a library; it knows their functions."""
-    kind: Any = type("Traced", (Traced,), {"__slots__": (), "xp": xp})
     known = library(xp)
-    kind.views, kind.defers = known.views, known.defers
-    kind.locks, kind.scalars = known.locks, known.scalars
+    kind: Any = None if known.defers else _derived(xp)
+    if kind is None:
+        kind = type("Traced", (Traced,), {"__slots__": SLOTS})
+        kind.defers = known.defers
+    kind.xp, kind.views, kind.locks, kind.scalars = xp, known.views, known.locks, known.scalars
     kind.functions = _functions(kind)
     kind.namespace = _namespace(kind)
     for method, name in {**BINARY, **COMPARISONS, **UNARY}.items():
@@ -99,6 +104,37 @@ def traced_type(xp: Namespace) -> type[Traced]:
             setattr(kind, f"__i{method[2:]}", _in_place(dispatched))
     remember_namespace(kind, kind.namespace)
     return cast(type[Traced], kind)
+
+
+def _derived(xp: Namespace) -> type[Traced] | None:
+    """Return a type of traced arrays that is a subclass of the type of the library's own, too.
+
+    Then Python asks a traced array on the right of an operator before the library's own on the
+    left, which may not know what to do with it. Nothing but this is taken from the library's type.
+    None, if nothing can be derived from that.
+    """
+    base = type(xp.asarray(0.0))
+    own = {name for each in base.__mro__[:-1] for name in vars(each)} - _OF_CLASSES
+    members = {name: inspect.getattr_static(Traced, name, _beyond(name)) for name in own}
+    members["__module__"] = Traced.__module__
+    members["__slots__"] = SLOTS[1:] if base.__weakrefoffset__ else SLOTS
+    members["__new__"] = lambda cls, *args: object.__new__(cls)
+    try:
+        kind: Any = types.new_class("Traced", (Traced, base), {}, lambda body: body.update(members))
+        kind(None, CONSTANT, None)
+    except TypeError:
+        return None
+    kind.defers = True
+    return cast(type[Traced], kind)
+
+
+# What each class has of its own.
+_OF_CLASSES = {"__dict__", "__doc__", "__module__", "__slots__", "__weakref__", *SLOTS}
+
+
+def _beyond(name: str) -> property:
+    """Return an attribute that traced arrays have, or refuse, as if the library had none."""
+    return property(lambda self: protocols.of_attribute(self, name))
 
 
 def _reflected(
@@ -159,7 +195,7 @@ def _own(xp: Namespace) -> dict[str, Callable[..., Any]]:
 
 def _functions(kind: type[Traced]) -> Functions:
     xp = kind.xp
-    functions = Functions(xp.__name__)
+    functions = Functions(library(xp).name)
     own = {**_own(xp), **library(xp).quick}
     for name, rule in RULES.items():
         function = own.get(name) or _found(xp, name)

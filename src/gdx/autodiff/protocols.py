@@ -121,7 +121,7 @@ def of_attribute(x: Any, name: str) -> Any:
 
     It becomes one of the type of `x`, so that it is looked for once.
     """
-    if name.startswith("__") or not hasattr(x.value, name):
+    if name.startswith("__") or not hasattr(x.functions.settled(x), name):
         raise AttributeError(f"a traced array has no attribute {name!r}.")
     if name in _tables().ATTRIBUTES:
         row = _tables().ATTRIBUTES[name]
@@ -129,7 +129,7 @@ def of_attribute(x: Any, name: str) -> Any:
     elif name in _tables().METHODS:
         setattr(type(x), name, _method(name, _DIRECT[type(x)].get(getattr(np, name, None))))
     else:
-        raise _UnknownAttributeError(_unknown(name))
+        raise _UnknownAttributeError(_private(x, name) if name[0] == "_" else _unknown(name))
     return getattr(x, name)
 
 
@@ -163,6 +163,13 @@ def _called(x: Any, name: str, row: Row | None, args: Sequence[Any], kwargs: Any
         return lifted(type(x), row(x.functions, *args, **kwargs))
     except _tables().NotTranslated as error:
         raise TracingError(f"{name} cannot be differentiated so: {error}.") from None
+
+
+def _private(x: Any, name: str) -> str:
+    return (
+        f"a function of {library(x.xp).name} itself was handed a traced array, of which it reads "
+        f"{name}: call that of the array's namespace, xp = gdx.array_namespace(x)."
+    )
 
 
 def _unknown(name: str) -> str:

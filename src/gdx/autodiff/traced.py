@@ -25,6 +25,12 @@ class Alias:
         self.fixed = fixed  # it may be read, but not assigned to
 
 
+# The memory of an array is that of a subclass for each library: Python has no class of two bases
+# that have some, and such a subclass may be one of the library's own type, too.
+SLOTS = ("__weakref__", "alias", "mark", "owner", "value", "version")
+_OF_SUBCLASSES: tuple[str, ...] = ()
+
+
 class Traced:
     """An array inside a function that is differentiated.
 
@@ -43,7 +49,7 @@ class Traced:
         What the trace remembers of it.
     """
 
-    __slots__ = ("__weakref__", "alias", "mark", "owner", "value", "version")
+    __slots__ = _OF_SUBCLASSES
 
     # One subclass for each library has these:
     xp: Any  # the library's own namespace

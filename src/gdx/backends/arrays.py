@@ -57,9 +57,45 @@ def _looked_up(x: Array) -> Namespace:
             f"expected an array, got {type(x).__name__}; gdx.asarray makes one from numbers."
         )
     xp = array_api_compat.array_namespace(x)
-    if xp.__name__ in LIBRARY_OF_NAMESPACE:
+    if library(xp).namespace in LIBRARY_OF_NAMESPACE:
         remember_namespace(type(x), xp)
+    else:
+        check_standard(xp)
     return xp
+
+
+# The lowest version of the standard that gdx can work with: the first whose functions take numbers
+# beside arrays. Of what it has, some that young or partial libraries lack.
+STANDARD = "2024.12"
+_NEEDED = (
+    "__array_namespace_info__",
+    "arange",
+    "clip",
+    "isdtype",
+    "maximum",
+    "minimum",
+    "take",
+    "unstack",
+    "where",
+)
+
+
+@functools.cache
+def check_standard(xp: Namespace) -> None:
+    """Raise an error if a library that is in no table follows an older version of the standard."""
+    version = getattr(xp, "__array_api_version__", None)
+    if isinstance(version, str) and version < STANDARD:
+        found = f"follows version {version}"
+    else:
+        missing = [name for name in _NEEDED if not hasattr(xp, name)]
+        if not missing:
+            return
+        found = f"has no {', '.join(missing)}"
+    name = library(xp).name
+    raise TypeError(
+        f"{name} {found}; gdx needs {STANDARD} of the Array API standard, or a later one. Take a "
+        f"newer {name}, or convert its arrays to those of a library that gdx.backends() lists."
+    )
 
 
 def common_namespace(*objects: object) -> Namespace | None:

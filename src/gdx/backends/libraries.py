@@ -32,6 +32,10 @@ def _always(x: Array) -> bool:
     return True
 
 
+def _assignable(x: Array) -> bool:
+    return hasattr(x, "__setitem__")
+
+
 def _never(x: Array) -> bool:
     return False
 
@@ -55,9 +59,24 @@ def _copied(x: Array) -> Array:
 
 
 def _updated(x: Array, key: Any, value: Any) -> Array:
-    x = array_api_compat.array_namespace(x).asarray(x, copy=True)
+    xp = array_api_compat.array_namespace(x)
+    if not _assignable(x):
+        return _replaced(x, key, value, xp)
+    x = xp.asarray(x, copy=True)
     x[key] = value
     return x
+
+
+def _replaced(x: Array, key: Any, value: Any, xp: Namespace) -> Array:
+    """Return a copy in which x[key] = value, of arrays to which nothing can be assigned."""
+    host = np.full(x.shape, -1)
+    places = host[key]
+    host[key] = np.arange(places.size).reshape(places.shape)
+    device = array_api_compat.device(x)
+    chosen, order = (xp.asarray(each, device=device) for each in (host >= 0, host.clip(0)))
+    value = xp.broadcast_to(xp.asarray(value, dtype=x.dtype, device=device), places.shape)
+    values = xp.reshape(xp.take(xp.reshape(value, (-1,)), xp.reshape(order, (-1,))), x.shape)
+    return xp.where(chosen, values, x)
 
 
 def _numpy_updated(x: Array, key: Any, value: Any) -> Array:
@@ -189,8 +208,33 @@ def _torch_overlap(x: Array, y: Array) -> bool:
     return bool(x.untyped_storage().data_ptr() == y.untyped_storage().data_ptr())
 
 
-def _through_dlpack(x: Array) -> Any:
-    return np.from_dlpack(x) if hasattr(x, "__dlpack__") else np.asarray(x)
+def _offered(x: Array) -> Any:
+    """Bring an array to the host by a way that it offers, the last of which is number by number."""
+    if hasattr(x, "mask"):
+        _check_mask(x, array_api_compat.array_namespace(x.mask).any(x.mask))
+    if hasattr(x, "__dlpack__"):
+        return np.from_dlpack(x)
+    if any(hasattr(x, name) for name in ("__array__", "__array_interface__", "__buffer__")):
+        return np.asarray(x)
+    xp = array_api_compat.array_namespace(x)
+    dtypes = xp.__array_namespace_info__().dtypes().items()
+    dtype = np.dtype(next((name for name, dtype in dtypes if dtype == x.dtype), "float64"))
+    number = type(dtype.type(0).item())
+    return np.asarray([number(each) for each in _unstacked(x)], dtype=dtype).reshape(x.shape)
+
+
+def _check_mask(x: Array, masked: Any) -> None:
+    if bool(masked):
+        raise TypeError(
+            f"some elements of this {type(x).__name__} are masked, which a NumPy array cannot say: "
+            "bring x.data to the host, and x.mask beside it, or fill the elements first."
+        )
+
+
+def _dask_to_numpy(x: Array) -> Any:
+    x = x.compute()
+    _check_mask(x, np.ma.is_masked(x))
+    return np.asarray(x)
 
 
 def _dask_to_numpy(x: Array) -> Any:
@@ -336,7 +380,7 @@ class Library:
     # Capabilities of an array:
     on_host: Callable[[Array], bool] = _never  # reading a value costs nothing
     cached: Callable[[Array], bool] = _never  # parts that fit the cache take less than the whole
-    writable: Callable[[Array], bool] = _always  # x[i] = v changes x and nothing but x[i]
+    writable: Callable[[Array], bool] = _assignable  # x[i] = v changes x and nothing but x[i]
     elements: Callable[[Array], Sequence[Any]] = (
         _unstacked  # in C order, to be assigned by x[i] = v
     )
@@ -360,7 +404,7 @@ class Library:
     # the arrays of f has been freed before.
     room: int = 1
     free_bytes: Callable[[Array], int | None] = _nothing  # of its device, if it has its own memory
-    to_numpy: Callable[[Array], Any] = _through_dlpack
+    to_numpy: Callable[[Array], Any] = _offered
     # Its own automatic differentiation:
     engine: Callable[[], Any] | None = None
     views: bool = True  # x[1:] shares the memory of x

@@ -10,14 +10,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from threading import RLock
 
-import array_api_compat
-
 from gdx.backends.arrays import (
     default_float,
     device_of,
     dtype_name,
     dtypes_on,
     is_real_floating,
+    namespace_of,
     to_numpy,
 )
 from gdx.backends.libraries import LIBRARIES, Device, DType, Library, Namespace, library
@@ -138,7 +137,7 @@ def _wrapped(namespace: Namespace) -> Namespace:
             f"standard, as jax.numpy is; {namespace!r} has no function asarray."
         )
     try:
-        return array_api_compat.array_namespace(namespace.asarray(0.0))
+        return namespace_of(namespace.asarray(0.0))
     except Exception as error:
         raise BackendUnavailableError(_reason(error)) from error
 

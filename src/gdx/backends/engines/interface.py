@@ -80,7 +80,15 @@ class Engine(Protocol):
         Nothing is pulled back to arrays that the rule's functions close over.
         """
 
-    leaving: str | None  # words in a RuntimeError by which the library says what follows
+    leaving: (
+        str | None
+    )  # a pattern of words in a RuntimeError by which the library says what follows
 
     def leaves_trace(self) -> tuple[type[Exception], ...]:
         """Return the errors by which the library says that f took a traced value out."""
+
+    def meets_numpy(self, f: Callable[..., Any], primals: Sequence[Array]) -> bool:
+        """Tell whether f, which has failed, hands these arrays to operators of NumPy's arrays.
+
+        Or to its functions, but for those that convert. f may be called once more.
+        """

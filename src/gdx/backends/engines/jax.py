@@ -107,6 +107,9 @@ class Jax(Imported):
 
     leaving: str | None = None
 
+    def meets_numpy(self, f: Callable[..., Any], primals: Sequence[Array]) -> bool:
+        return False  # its operators take NumPy's arrays, and its errors say the rest
+
     def leaves_trace(self) -> tuple[type[Exception], ...]:
         errors = self.jax.errors
         return (

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from gdx.backends.engines.imported import Call, Imported, chosen
 from gdx.backends.engines.interface import Array, Mapped, Rule
 
@@ -106,10 +108,42 @@ class Torch(Imported):
         function = _torch_function(self, rule)
         return lambda *arrays: list(function.apply(*arrays))
 
-    leaving: str | None = "Can't call numpy() on Tensor"
+    # In reverse mode, and where there is nothing behind a tensor, as in forward mode.
+    leaving: str | None = r"Can't call numpy\(\) on Tensor|Cannot access data pointer of Tensor"
+
+    def meets_numpy(self, f: Callable[..., Any], primals: Sequence[Array]) -> bool:
+        try:
+            f(*(x.detach().clone().as_subclass(_probe()) for x in primals))
+        except _MeetsNumPyError:
+            return True
+        except Exception:
+            return False
+        return False
 
     def leaves_trace(self) -> tuple[type[Exception], ...]:
         return ()  # float(x) succeeds, and what fails is a RuntimeError as any other
+
+
+class _MeetsNumPyError(TypeError):
+    """NumPy was handed a tensor."""
+
+
+@functools.cache
+def _probe() -> Any:
+    """Return a type of tensors that raise where NumPy computes with them."""
+    torch = importlib.import_module("torch")
+
+    def of_ufunc(x: Array, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Array:
+        if any(isinstance(value, np.generic) for value in inputs):  # which PyTorch takes
+            plain = [y.cpu().numpy() if isinstance(y, torch.Tensor) else y for y in inputs]
+            return torch.as_tensor(ufunc(*plain), device=x.device).as_subclass(_probe())
+        raise _MeetsNumPyError
+
+    def of_function(x: Array, *args: Any) -> Array:
+        raise _MeetsNumPyError
+
+    members = {"__array_ufunc__": of_ufunc, "__array_function__": of_function}
+    return type("Tensor", (torch.Tensor,), members)
 
 
 @functools.cache
