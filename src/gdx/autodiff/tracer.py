@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gdx.autodiff.batch import Batch
-from gdx.autodiff.core import CONSTANT, KEPT, Trace, TracingError
+from gdx.autodiff.core import CONSTANT, KEPT, Trace, TracingError, opened
 from gdx.autodiff.forward import Forward
 from gdx.autodiff.lifting import traced_type
-from gdx.autodiff.refusals import tracing
 from gdx.autodiff.reverse import Reverse, pull_back
 from gdx.autodiff.traced import Traced
 from gdx.backends import library, namespace_of
@@ -21,7 +20,7 @@ Flat = Callable[..., tuple[list[Any], Any]]
 def vjp(f: Flat, primals: Sequence[Any]) -> tuple[list[Any], Callable[..., list[Any]], Any, bool]:
     """Return the outputs of `f`, their pullback, what else it returned, and if it uses primals."""
     kind, primals = _prepared(primals)
-    with tracing(Reverse) as trace:
+    with opened(Reverse) as trace:
         inputs = [trace.input(kind, x) for x in primals]
         nodes = [x.mark for x in inputs]
         ys, extra = f(*inputs)
@@ -55,7 +54,7 @@ def jvp(
     """Return the outputs of `f`, their tangents, and what else it returned."""
     kind, primals = _prepared(primals)
     xp = kind.functions
-    with tracing(Forward) as trace:
+    with opened(Forward) as trace:
         pairs = zip(primals, tangents, strict=True)
         ys, extra = f(*(trace.input(kind, x, tangent) for x, tangent in pairs))
         outputs = [_left(y, trace) for y in ys]
@@ -123,7 +122,7 @@ def vmap(f: Callable[[list[Any]], list[Any]]) -> Callable[[list[Any]], list[Any]
 
     def mapped(arrays: list[Any]) -> list[Any]:
         kind, values = _prepared(arrays)
-        with tracing(Batch) as trace:
+        with opened(Batch) as trace:
             ys = f([trace.input(kind, x) for x in values])
             return [
                 _left(y, trace) if _is_of(y, trace) else _repeated(y, trace.length, kind)

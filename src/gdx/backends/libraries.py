@@ -233,13 +233,10 @@ def _check_mask(x: Array, masked: Any) -> None:
 
 def _dask_to_numpy(x: Array) -> Any:
     x = x.compute()
-    _check_mask(x, np.ma.is_masked(x))
-    return np.asarray(x)
-
-
-def _dask_to_numpy(x: Array) -> Any:
-    chunks = x.compute()
-    return library(array_api_compat.array_namespace(chunks)).to_numpy(chunks)
+    if isinstance(x, np.ndarray | np.generic):
+        _check_mask(x, np.ma.is_masked(x))
+        return np.asarray(x)
+    return library(array_api_compat.array_namespace(x)).to_numpy(x)
 
 
 def _dask_updated(x: Array, key: Any, value: Any) -> Array:
