@@ -259,6 +259,16 @@ def test_a_python_number_takes_the_dtype_of_the_array(cp):
         np.ones(2) + x
 
 
+def test_a_lost_imaginary_part_is_warned_of(cp):
+    z, x = cp.asarray([1 + 2j]), cp.zeros(1)
+    with pytest.warns(np.exceptions.ComplexWarning):
+        assert z.astype(float).tolist() == [1.0]
+    with pytest.warns(np.exceptions.ComplexWarning):
+        x[...] = z
+    with pytest.raises(TypeError, match="same_kind"):
+        x += z
+
+
 def test_matrices_are_not_checked(cp):
     singular = cp.ones((2, 2))
     assert cp.isnan(cp.linalg.inv(singular)).all()

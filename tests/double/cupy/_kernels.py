@@ -168,6 +168,11 @@ class ufunc:  # noqa: N801 - CuPy's name
                 f"Cannot cast output operand from {dtype!r} to {out.dtype!r} "
                 f"with casting rule {casting!r}"
             )
+        if dtype.kind == "c" and out.dtype.kind in "iuf":
+            warn(
+                "Casting complex values to real discards the imaginary part",
+                numpy.exceptions.ComplexWarning,
+            )
         return out
 
     def _run(self, ins: Sequence[Any], loop: Any, outs: Sequence[Any], mask: Any = True) -> None:
