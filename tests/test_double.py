@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gdx
+
 FOLDER = Path(__file__).parent / "double"
 REFUSED = "Implicit conversion to a NumPy array is not allowed"
 AXIS = np.exceptions.AxisError
@@ -305,6 +307,10 @@ def test_reads_are_counted_by_line(cp, counters):
     (stack,) = counters.stacks
     assert stack[0] == f"tests/test_double.py:{line}"
     assert len(stack) > 1
+    counters.clear()
+    line = sys._getframe().f_lineno + 1
+    gdx.to_numpy(x)
+    assert counters.reads_outside("backends") == {f"tests/test_double.py:{line}": 1}
     counters.clear()
     x[cp.asarray(True)]
     assert counters.reads.total() == 1  # a mask: how many elements are there?

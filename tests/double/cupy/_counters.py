@@ -29,6 +29,15 @@ class Counters:
         for counter in vars(self).values():
             counter.clear()
 
+    def reads_outside(self, *folders: str) -> Counter[str]:
+        """Return the reads by the innermost line that is in none of the folders."""
+        starts = tuple(f"{folder}/" for folder in folders)
+        found: Counter[str] = Counter()
+        for stack, times in self.stacks.items():
+            outside = [line for line in stack if not line.startswith(starts)]
+            found[(outside or stack)[0]] += times
+        return found
+
     def launch(self, name: str) -> None:
         """Count a kernel."""
         self.launches[name] += 1

@@ -414,7 +414,10 @@ class ndarray:  # noqa: N801 - CuPy's name
     # Arithmetic beside the operators of the tables below.
 
     def __pos__(self) -> Any:
-        return self.copy() if self.dtype == bool else _ufunc("positive")(self)
+        if self.dtype == bool:
+            warn("Applying '+' to a non-numerical array is ill-defined.", DeprecationWarning)
+            return self.copy()
+        return _ufunc("positive")(self)
 
     def __matmul__(self, other: Any) -> Any:
         if isinstance(other, ndarray):
@@ -446,6 +449,7 @@ class ndarray:  # noqa: N801 - CuPy's name
             raise numpy.exceptions.AxisError(
                 "Sorting arrays with the rank of zero is not supported"
             )
+        _check_contiguous(self)
         COUNTERS.launch("sort")
         _kernels.values(self, "sort").sort(axis, kind="stable")
 
@@ -454,6 +458,7 @@ class ndarray:  # noqa: N801 - CuPy's name
         return _computed("argsort", self, axis=axis, kind="stable")
 
     def partition(self, kth: Any, axis: int = -1) -> None:
+        _check_contiguous(self)
         COUNTERS.launch("partition")
         _kernels.values(self, "partition").partition(kth, axis)
 
@@ -483,6 +488,11 @@ def _computed(name: str, x: Any, *args: Any, out: Any = None, **kwargs: Any) -> 
 def _check_kind(kind: str | None) -> None:
     if kind not in (None, "stable"):
         raise ValueError("kind can only be None or 'stable'")
+
+
+def _check_contiguous(x: ndarray) -> None:
+    if not x.flags.c_contiguous:
+        raise NotImplementedError("Sorting non-contiguous array is not supported.")
 
 
 def _axes(axis: Any) -> Any:
