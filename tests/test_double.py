@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gdx
+
 FOLDER = Path(__file__).parent / "double"
 REFUSED = "Implicit conversion to a NumPy array is not allowed"
 AXIS = np.exceptions.AxisError
@@ -259,6 +261,16 @@ def test_a_python_number_takes_the_dtype_of_the_array(cp):
         np.ones(2) + x
 
 
+def test_a_lost_imaginary_part_is_warned_of(cp):
+    z, x = cp.asarray([1 + 2j]), cp.zeros(1)
+    with pytest.warns(np.exceptions.ComplexWarning):
+        assert z.astype(float).tolist() == [1.0]
+    with pytest.warns(np.exceptions.ComplexWarning):
+        x[...] = z
+    with pytest.raises(TypeError, match="same_kind"):
+        x += z
+
+
 def test_matrices_are_not_checked(cp):
     singular = cp.ones((2, 2))
     assert cp.isnan(cp.linalg.inv(singular)).all()
@@ -295,6 +307,10 @@ def test_reads_are_counted_by_line(cp, counters):
     (stack,) = counters.stacks
     assert stack[0] == f"tests/test_double.py:{line}"
     assert len(stack) > 1
+    counters.clear()
+    line = sys._getframe().f_lineno + 1
+    gdx.to_numpy(x)
+    assert counters.reads_outside("backends") == {f"tests/test_double.py:{line}": 1}
     counters.clear()
     x[cp.asarray(True)]
     assert counters.reads.total() == 1  # a mask: how many elements are there?

@@ -5,34 +5,38 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 _ROOT = str(Path(__file__).parents[1])
 
 
-@dataclass
 class Counters:
-    """Counts since the last `clear`.
+    """Counts since the last `clear`; a line is named by the end of its path, ``tests/a.py:12``.
 
     A function of CuPy that launches several kernels counts once, so `launches` is a lower bound.
     """
 
-    launches: Counter[str] = field(default_factory=Counter)  # by kernel or function
-    reads: Counter[str] = field(
-        default_factory=Counter
-    )  # to the host, by line: "folder/file.py:12"
-    stacks: Counter[tuple[str, ...]] = field(
-        default_factory=Counter
-    )  # the lines that led to each read
-    uploads: Counter[str] = field(default_factory=Counter)  # from the host, by line
-    peers: Counter[str] = field(default_factory=Counter)  # arrays of another device, by kernel
-    synchronizations: Counter[str] = field(default_factory=Counter)  # Device.synchronize, by line
+    def __init__(self) -> None:
+        self.launches: Counter[str] = Counter()  # by kernel or function
+        self.reads: Counter[str] = Counter()  # copies to the host, by line
+        self.stacks: Counter[tuple[str, ...]] = Counter()  # the same, by the lines that led there
+        self.uploads: Counter[str] = Counter()  # copies from the host, by line
+        self.peers: Counter[str] = Counter()  # arrays of a device that is not current, by kernel
+        self.synchronizations: Counter[str] = Counter()  # by line
 
     def clear(self) -> None:
         """Count from zero."""
         for counter in vars(self).values():
             counter.clear()
+
+    def reads_outside(self, *folders: str) -> Counter[str]:
+        """Return the reads by the innermost line that is in none of the folders."""
+        starts = tuple(f"{folder}/" for folder in folders)
+        found: Counter[str] = Counter()
+        for stack, times in self.stacks.items():
+            outside = [line for line in stack if not line.startswith(starts)]
+            found[(outside or stack)[0]] += times
+        return found
 
     def launch(self, name: str) -> None:
         """Count a kernel."""

@@ -147,10 +147,9 @@ class Tape:
         for slot, value in self.constants.items():
             slots[slot] = value
         for function, loop, ins, outs in self.calls:
-            casted = [_kernels.cast(slots[i], dtype) for i, dtype in zip(ins, loop[0], strict=True)]
-            results = _kernels.quietly(function._compute, *casted)
-            for slot, result in zip(outs, results if len(outs) > 1 else [results], strict=True):
-                value = numpy.array(result, self.dtypes[slot])
+            results = function.compute([slots[i] for i in ins], loop)
+            for slot, result in zip(outs, results, strict=True):
+                value = numpy.array(_kernels.cast(result, self.dtypes[slot]))
                 if slots[slot] is None:
                     slots[slot] = value
                 else:

@@ -5,6 +5,7 @@ The loops are computed by NumPy, after the arguments were cast as CuPy casts the
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -44,15 +45,21 @@ def values(x: Any, kernel: str) -> Any:
     raise TypeError(f"Unsupported type {type(x)}")
 
 
+# The filters of warnings belong to the process: two threads would restore each other's.
+_filters = threading.RLock()
+
+
 def quietly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call a function of NumPy; a device says nothing of what it computes."""
-    with numpy.errstate(all="ignore"), warnings.catch_warnings():
+    with _filters, numpy.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return function(*args, **kwargs)
 
 
-def _is_weak(x: Any) -> bool:
-    return type(x) in (int, float, complex)
+def _dtype(x: Any) -> Any:
+    if type(x) is int and x >= 2**63:
+        return numpy.dtype("uint64")
+    return x.dtype if isinstance(x, (numpy.ndarray, numpy.generic)) else numpy.dtype(type(x))
 
 
 def _score(kind: type) -> int:
@@ -106,14 +113,11 @@ class ufunc:  # noqa: N801 - CuPy's name
     def _loop_of(self, ins: Sequence[Any], dtype: Any) -> Any:
         if dtype is not None:
             loops = [loop for loop in self._loops if {*loop[1]} == {dtype}]
-            if (
-                self.name == "cupy_true_divide"
-            ):  # no quotient of integers, which are divided as float64
+            if self.name == "cupy_true_divide":  # first there are those of integers
                 loops = [loop for loop in loops if loop[0] == loop[1] * 2]
             return loops[0] if loops else None
-        weaks = [type(x) if _is_weak(x) else False for x in ins]
-        dtypes = [numpy.dtype(type(x)) if type(x) in (bool, int, float, complex) else x.dtype
-                  for x in ins]  # fmt: skip
+        weaks = [type(x) if type(x) in (int, float, complex) else False for x in ins]
+        dtypes = list(map(_dtype, ins))
         strong = [_score(t.type) for t, weak in zip(dtypes, weaks, strict=True) if not weak]
         scalar = [_score(weak) for weak in weaks if weak]
         if not (strong and scalar and max(strong) >= max(scalar)):
@@ -164,12 +168,22 @@ class ufunc:  # noqa: N801 - CuPy's name
                 f"Cannot cast output operand from {dtype!r} to {out.dtype!r} "
                 f"with casting rule {casting!r}"
             )
+        if dtype.kind == "c" and out.dtype.kind in "iuf":
+            warn(
+                "Casting complex values to real discards the imaginary part",
+                numpy.exceptions.ComplexWarning,
+            )
         return out
 
     def _run(self, ins: Sequence[Any], loop: Any, outs: Sequence[Any], mask: Any = True) -> None:
-        results = quietly(self._compute, *map(cast, ins, loop[0]))
-        for out, result in zip(outs, results if self.nout > 1 else [results], strict=True):
-            quietly(numpy.copyto, out._host, result, casting="unsafe", where=mask)
+        for out, result in zip(outs, self.compute(ins, loop), strict=True):
+            numpy.copyto(out._host, cast(result, out.dtype), where=mask)
+
+    def compute(self, ins: Sequence[Any], loop: Any) -> Sequence[Any]:
+        """Return what a loop gives for values."""
+        with numpy.errstate(all="ignore"):
+            results = self._compute(*map(cast, ins, loop[0]))
+        return results if self.nout > 1 else [results]
 
     def outer(self, a: Any, b: Any, **kwargs: Any) -> Any:
         a, b = _ndarray.array(a), _ndarray.array(b)
@@ -230,10 +244,13 @@ def _accepts(to: Any, dtype: Any, weak: Any) -> bool:
 
 
 def cast(x: Any, dtype: Any) -> Any:
-    """Cast an argument; a Python number must fit, as in NumPy."""
-    if isinstance(x, (numpy.ndarray, numpy.generic)):
+    """Cast as a kernel does: of a complex number the real part. A Python number must fit."""
+    if not isinstance(x, (numpy.ndarray, numpy.generic)):
+        return numpy.asarray(x, dtype)
+    if x.dtype.kind == "c" and dtype.kind not in "cb":
+        x = x.real
+    with numpy.errstate(all="ignore"):
         return x.astype(dtype, copy=False)
-    return numpy.asarray(x, dtype)
 
 
 class ElementwiseKernel:

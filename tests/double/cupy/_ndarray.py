@@ -15,7 +15,7 @@ import numpy
 
 from . import _indexing, _kernels
 from ._counters import COUNTERS, warn
-from ._memory import Memory, MemoryPointer, allocate, runtime
+from ._memory import Device, Memory, MemoryPointer, allocate, runtime
 
 # What the memory of a new array holds: a value that no test takes for a right one.
 _GARBAGE = {"f": -7.7e3, "c": -7.7e3, "i": -77}
@@ -106,11 +106,14 @@ class ndarray:  # noqa: N801 - CuPy's name
     strides = property(lambda self: self._host.strides)
     itemsize = property(lambda self: self._host.itemsize)
     nbytes = property(lambda self: self._host.nbytes)
-    device = property(lambda self: self.data.device)
+    device = property(lambda self: Device(self._device))
 
     @shape.setter
     def shape(self, shape: Any) -> None:
-        self._host = self._host.reshape(as_shape(shape), copy=False)
+        host = self._host.reshape(as_shape(shape))
+        if not _is_view(host, self._host):
+            raise AttributeError("Incompatible shape for in-place modification.")
+        self._host = host
 
     @property
     def flags(self) -> Flags:
@@ -254,11 +257,6 @@ class ndarray:  # noqa: N801 - CuPy's name
         dtype = supported(dtype)
         if dtype == self.dtype and not copy and _has_order(self, order):
             return self
-        if self.dtype.kind == "c" and dtype.kind not in "bc":
-            warn(
-                "Casting complex values to real discards the imaginary part",
-                numpy.exceptions.ComplexWarning,
-            )
         host = _kernels.values(self, "cupy_copy")
         new = made(numpy.empty_like(host, dtype, order=order or "K"))
         _kernels.COPY(self, new)
@@ -307,16 +305,14 @@ class ndarray:  # noqa: N801 - CuPy's name
             (shape,) = shape
         if isinstance(shape, str):
             raise TypeError("'str' object cannot be interpreted as an integer")
-        try:
-            host = self._host.reshape(as_shape(shape), order=order, copy=False)
-        except ValueError:
-            if copy is False:
-                raise
-            host = self._host.reshape(as_shape(shape), order=order)
-            _kernels.values(self, "cupy_copy")
-            COUNTERS.launch("cupy_copy")
-            return made(host if host.base is None else host.copy())
-        return self._view(host).copy() if copy else self._view(host)
+        host = self._host.reshape(as_shape(shape), order=order)
+        if _is_view(host, self._host):
+            return self._view(host).copy() if copy else self._view(host)
+        if copy is False:
+            raise ValueError("Unable to avoid creating a copy while reshaping.")
+        _kernels.values(self, "cupy_copy")
+        COUNTERS.launch("cupy_copy")
+        return made(host if host.base is None else host.copy())
 
     def ravel(self, order: str = "C") -> Any:
         if order == "K":
@@ -418,7 +414,10 @@ class ndarray:  # noqa: N801 - CuPy's name
     # Arithmetic beside the operators of the tables below.
 
     def __pos__(self) -> Any:
-        return self.copy() if self.dtype == bool else _ufunc("positive")(self)
+        if self.dtype == bool:
+            warn("Applying '+' to a non-numerical array is ill-defined.", DeprecationWarning)
+            return self.copy()
+        return _ufunc("positive")(self)
 
     def __matmul__(self, other: Any) -> Any:
         if isinstance(other, ndarray):
@@ -450,6 +449,7 @@ class ndarray:  # noqa: N801 - CuPy's name
             raise numpy.exceptions.AxisError(
                 "Sorting arrays with the rank of zero is not supported"
             )
+        _check_contiguous(self)
         COUNTERS.launch("sort")
         _kernels.values(self, "sort").sort(axis, kind="stable")
 
@@ -458,6 +458,7 @@ class ndarray:  # noqa: N801 - CuPy's name
         return _computed("argsort", self, axis=axis, kind="stable")
 
     def partition(self, kth: Any, axis: int = -1) -> None:
+        _check_contiguous(self)
         COUNTERS.launch("partition")
         _kernels.values(self, "partition").partition(kth, axis)
 
@@ -487,6 +488,11 @@ def _computed(name: str, x: Any, *args: Any, out: Any = None, **kwargs: Any) -> 
 def _check_kind(kind: str | None) -> None:
     if kind not in (None, "stable"):
         raise ValueError("kind can only be None or 'stable'")
+
+
+def _check_contiguous(x: ndarray) -> None:
+    if not x.flags.c_contiguous:
+        raise NotImplementedError("Sorting non-contiguous array is not supported.")
 
 
 def _axes(axis: Any) -> Any:
@@ -652,6 +658,10 @@ def _has_order(x: ndarray, order: str | None) -> bool:
     flags = x.flags
     met = {"C": flags.c_contiguous, "F": flags.f_contiguous, "A": flags.forc, "K": True}
     return met[order or "K"]
+
+
+def _is_view(host: Any, of: Any) -> bool:
+    return of.size == 0 or numpy.may_share_memory(host, of)
 
 
 def writable(view: Any) -> Any:
