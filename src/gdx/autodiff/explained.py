@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 XP = "(xp = gdx.array_namespace(x))"
 
+# How libraries say what they were handed: arrays of NumPy, its numbers and their dtypes,
+_OF_NUMPY = re.compile(r"(?<![.\w])numpy\.(ndarray|dtypes|\w+\d)\b")
+# or a traced array.
+_OF_TRACED = re.compile(r"\b(not|got|type) (an? |type )?(<class )?'?[\w.]*\bTraced\b")
+
 
 def explained(error: Exception, flat: Flat) -> Exception:
     """Return what `error` means, where f raised it because it was differentiated; or itself."""
@@ -35,18 +40,18 @@ def _of_type_error(error: Exception, flat: Flat) -> Exception | None:
     text, name = str(error), library(flat.plain).name
     if _mixes(error, flat):
         return _mixed(name)
-    if re.search(r"\bTraced\b", text):
+    if not (library(flat.plain).defers or traced_type(flat.plain).defers):
+        return TracingError(
+            f"{text}. If that is an operator with an array of {name} on its left and one that is "
+            "differentiated on its right: put the latter on the left, or write xp.multiply(c, x) "
+            f"for c * x {XP}."
+        )
+    if _OF_TRACED.search(text):
         return TracingError(
             f"a function of {name} itself was handed a traced array ({text}): call that of the "
             f"array's namespace {XP}."
         )
-    if library(flat.plain).defers or traced_type(flat.plain).defers:
-        return None
-    return TracingError(
-        f"{text}. If that is an operator with an array of {name} on its left and one that is "
-        "differentiated on its right: put the latter on the left, or write xp.multiply(c, x) for "
-        f"c * x {XP}."
-    )
+    return None
 
 
 def _of_runtime_error(error: Exception, flat: Flat) -> Exception | None:
@@ -85,7 +90,7 @@ def _mixes(error: Exception, flat: Flat) -> bool:
     """Tell whether NumPy was handed an array of another library, or that library one of NumPy."""
     if flat.plain is namespace_of(np.empty(0)):
         return False
-    if "numpy.ndarray" in str(error):
+    if _OF_NUMPY.search(str(error)):
         return True
     return flat.meets_numpy is not None and flat.meets_numpy(flat.of_inputs, flat.inputs)
 

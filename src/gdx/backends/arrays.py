@@ -93,8 +93,8 @@ def check_standard(xp: Namespace) -> None:
         found = f"has no {', '.join(missing)}"
     name = library(xp).name
     raise TypeError(
-        f"{name} {found}; gdx needs {STANDARD} of the Array API standard, or a later one. Take a "
-        f"newer {name}, or convert its arrays to those of a library that gdx.backends() lists."
+        f"{name} {found}; gdx needs {STANDARD} of the Array API standard, or a later one. Convert "
+        f"its arrays to those of a library that gdx.backends() lists, or take a newer {name}."
     )
 
 
