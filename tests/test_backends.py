@@ -414,6 +414,153 @@ def test_a_fallback_warning_points_at_the_block():
     assert caught[0].filename == __file__
 
 
-def test_a_backend_is_no_fallback_for_itself():
-    with pytest.raises(gdx.BackendUnavailableError, match="jax cannot be used"):
-        gdx.use("jax", device="cpu:99", fallback="jax")
+DEVICES = {
+    "torch": ("cuda:99", "banana", 3.5),
+    "jax": ("cpu:99", "banana"),
+    "dask": ("gpu",),
+    "numpy": ("gpu", "cuda:0"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "device"), [(name, device) for name, devices in DEVICES.items() for device in devices]
+)
+def test_a_device_that_is_missing_is_not_a_library_that_is_missing(name, device):
+    if name != "numpy":
+        pytest.importorskip(name)
+    message = f"{name} has no device {device!r} here, only .*"
+    with pytest.warns(gdx.BackendFallbackWarning, match=f"{message}Using {name} on") as caught:
+        chosen = gdx.use(name, device=device)
+    assert "pip install" not in str(caught[0].message)
+    assert chosen == gdx.use(name, fallback=None)
+    with pytest.warns(gdx.BackendFallbackWarning, match=message):
+        assert gdx.use(name, device=device, fallback=name) == chosen
+    with pytest.raises(gdx.BackendUnavailableError, match=message):
+        gdx.use(name, device=device, fallback=None)
+
+
+def test_the_devices_of_a_namespace_are_named():
+    strict = pytest.importorskip("array_api_strict")
+    with pytest.warns(
+        gdx.BackendFallbackWarning, match=r"no device 'gpu' here.*Device\('device1'\)"
+    ):
+        assert gdx.use(strict, device="gpu").xp is strict
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    {
+        "CuPy": "cupy",
+        "pytorch": "torch",
+        "PyTorch": "torch",
+        "np": "numpy",
+        "NumPy": "numpy",
+        "nunpy": "numpy",
+        "jnp": "jax",
+        "jax.numpy": "jax",
+        "dask.array": "dask",
+        " dask": "dask",
+        "Auto": "auto",
+    }.items(),
+)
+def test_a_name_that_is_nearly_known(given, meant):
+    with pytest.raises(ValueError, match=f"got {given!r}. Did you mean '{meant}'"):
+        gdx.use(given)
+    assert gdx.backend().name == "numpy"
+
+
+def test_nothing_is_proposed_for_another_name():
+    for name in ("tensorflow", "mxnet", ""):
+        with pytest.raises(ValueError, match=rf"auto; got '{name}'\.$"):
+            gdx.use(name)
+
+
+@pytest.mark.parametrize("fallback", ["pytorch", "nonesuch"])
+def test_an_unknown_fallback(fallback):
+    with pytest.raises(ValueError, match=f"fallback must be None or one of.*got '{fallback}'"):
+        gdx.use("numpy", fallback=fallback)
+
+
+SPELLINGS = [float, np.float64, np.dtype("float64"), "float64", "f8", "double", "d", ">f8"]
+SPELLINGS += [np.float32, np.dtype("f4"), "float32", "f4", "single"]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS, ids=repr)
+def test_a_dtype_means_the_same_on_every_library(spelling, case):
+    expected = np.dtype(spelling).name
+    if expected == "float64" and not case.has_float64:
+        for call in (
+            lambda: gdx.use(case.xp, device=case.started.device, dtype=spelling),
+            lambda: gdx.SimpleNet(dtype=spelling),
+            lambda: gdx.asarray([1.0], dtype=spelling),
+        ):
+            with case.using(), pytest.raises(ValueError, match="no float64.*dtype='float32'"):
+                call()
+        return
+    with gdx.using(case.xp, device=case.started.device, dtype=spelling) as chosen:
+        assert chosen.dtype == getattr(case.xp, expected)
+        assert gdx.asarray([1.0]).dtype == chosen.dtype
+    with case.using():
+        assert gdx.asarray([1.0], dtype=spelling).dtype == chosen.dtype
+        assert gdx.SimpleNet(dtype=spelling).W.dtype == chosen.dtype
+        assert gdx.MLP([2, 2], dtype=spelling).params["W1"].dtype == chosen.dtype
+
+
+@pytest.mark.parametrize("spelling", [int, complex, bool, "i4", "uint8", "c8"], ids=repr)
+def test_a_dtype_of_another_kind(spelling, case):
+    expected = np.dtype(spelling).name
+    narrower = {"int64": "int32", "complex128": "complex64"}
+    if expected in narrower and not case.has_float64 and case.backend != "strict":
+        expected = None
+    if expected == "complex128" and not case.has_float64:
+        expected = None
+    with case.using():
+        if expected is None:
+            with pytest.raises(ValueError, match=f"has no {np.dtype(spelling).name} on"):
+                gdx.asarray([1], dtype=spelling)
+        else:
+            assert gdx.asarray([1], dtype=spelling).dtype == getattr(case.xp, expected)
+        with pytest.raises(ValueError, match="real and floating"):
+            gdx.use(case.xp, device=case.started.device, dtype=spelling)
+
+
+def test_a_dtype_of_the_library_itself(case):
+    with gdx.using(case.xp, device=case.started.device, dtype=case.xp.float32) as chosen:
+        assert chosen.dtype == case.xp.float32
+        assert gdx.asarray([1.0], dtype=case.xp.float32).dtype == case.xp.float32
+
+
+def test_pytorchs_own_float_is_float32():
+    torch = pytest.importorskip("torch")
+    with gdx.using("torch", dtype=torch.float) as chosen:
+        assert chosen.dtype == torch.float32
+    with gdx.using("torch", dtype="bfloat16") as chosen:
+        assert chosen.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    "dtype", ["sum", "asarray", "datetime64", str, bytes, object, 3.5, "f4,f8"]
+)
+def test_what_is_no_dtype_of_numbers(dtype):
+    with pytest.raises(ValueError, match="does not exist in numpy"):
+        gdx.asarray([1.0], dtype=dtype)
+    with pytest.raises(ValueError, match="real and floating"):
+        gdx.use("numpy", dtype=dtype)
+
+
+def test_a_backend_has_a_hash(case):
+    with case.using() as chosen, case.using() as again:
+        assert chosen == again
+        assert len({chosen, again, gdx.use("numpy", dtype="float16")}) == 2
+
+
+def test_a_backend_has_a_hash_where_its_device_has_none():
+    class Device:
+        __hash__ = None
+
+        def __eq__(self, other):
+            return isinstance(other, Device)
+
+    one, other = (probe.Backend("cupy", np, Device(), np.dtype("float32")) for _ in range(2))
+    assert one == other
+    assert hash(one) == hash(other)

@@ -153,11 +153,30 @@ def test_numpy_with_arrays_of_a_strict_library():
     xp = pytest.importorskip("array_api_strict")
     xp.set_array_api_strict_flags(api_version="2024.12")
     x = xp.asarray(START)
-    for f in (lambda x: x * N, lambda x: N * x, lambda x: x @ N):
+    for f in (
+        lambda x: x * N,
+        lambda x: N * x,
+        lambda x: N @ x,
+        lambda x: np.maximum(x, N),
+        lambda x: np.float64(2) * x,
+        lambda x: x * np.float64(2),
+    ):
         with pytest.raises(
             TypeError, match="f mixes a NumPy array with arrays of array_api_strict"
         ):
             gdx.grad(lambda x, f=f: gdx.array_namespace(x).sum(f(x)))(x)
+
+
+def test_numpy_with_arrays_of_dask():
+    x = pytest.importorskip("dask.array").asarray(START)
+    for f, expected in (
+        (lambda x: (x * N).sum(), N),
+        (lambda x: (N * x).sum(), N),
+        (lambda x: N @ x, N),
+        (lambda x: np.exp(x).sum(), np.exp(START)),
+        (lambda x: (np.float64(2) * x).sum(), [2.0, 2.0]),
+    ):
+        outcome(expected, lambda f=f: gdx.grad(f)(x))
 
 
 def test_an_error_of_a_function_of_numpy_arrays_stays_its_own():
@@ -166,3 +185,22 @@ def test_an_error_of_a_function_of_numpy_arrays_stays_its_own():
 
     with pytest.raises(TypeError, match="not welcome"):
         gdx.grad(f)(np.asarray(START))
+
+
+OWN = {"torch": "torch", "jax": "jax.numpy"}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_function_of_the_library_does_not_take_a_traced_array(name):
+    own = pytest.importorskip(OWN[name])
+    x = own.asarray(START)
+    for f in (own.sum, lambda x: own.sum(own.exp(x)), lambda x: own.stack([x, x])[0, 0]):
+        with pytest.raises(gdx.TracingError, match=f"a function of {name} itself.*xp = gdx"):
+            gdx.grad(f, engine="tracer")(x)
+
+
+def test_an_error_in_f_that_names_the_traced_array_stays_its_own(case):
+    for f in (lambda x: x + "1", lambda x: x < "1", lambda x: x(1), lambda x: {}[x]):
+        with pytest.raises(TypeError) as caught:
+            gdx.grad(f, engine="tracer")(case.asarray(START))
+        assert "itself was handed" not in str(caught.value)

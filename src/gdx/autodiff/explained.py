@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 XP = "(xp = gdx.array_namespace(x))"
 
+# How libraries say that they were handed NumPy's arrays, numbers or dtypes.
+_OF_NUMPY = re.compile(r"(?<![.\w])numpy\.(ndarray|dtypes|\w+\d)\b")
+
 
 def explained(error: Exception, flat: Flat) -> Exception:
     """Return what `error` means, where f raised it because it was differentiated; or itself."""
@@ -124,7 +127,7 @@ def _mixes(error: Exception, flat: Flat) -> bool:
     """Tell whether NumPy was handed an array of another library, or that library one of NumPy."""
     if flat.plain is namespace_of(np.empty(0)):
         return False
-    if re.search(r"numpy\.(ndarray|dtypes)\b", str(error)):
+    if _OF_NUMPY.search(str(error)):
         return True
     return flat.meets_numpy is not None and flat.meets_numpy(flat.of_inputs, flat.inputs)
 

@@ -174,8 +174,8 @@ def grad(
     Raises
     ------
     TypeError
-        If the argument does not hold floating-point numbers, or `f` returns something else than
-        one real number.
+        If the argument does not hold floating-point numbers, `f` returns something else than one
+        real number, or mixes NumPy's arrays with those of a library that does not take them.
     ValueError
         If there is no such argument.
     TracingError

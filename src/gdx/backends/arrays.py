@@ -93,8 +93,8 @@ def check_standard(xp: Namespace) -> None:
         found = f"has no {', '.join(missing)}"
     name = library(xp).name
     raise TypeError(
-        f"{name} {found}; gdx needs {STANDARD} of the Array API standard, or a later one. Take a "
-        f"newer {name}, or convert its arrays to those of a library that gdx.backends() lists."
+        f"{name} {found}; gdx needs {STANDARD} of the Array API standard, or a later one. Convert "
+        f"its arrays to those of a library that gdx.backends() lists, or take a newer {name}."
     )
 
 
@@ -159,13 +159,31 @@ def device_of(x: Array) -> Device:
 
 
 def dtype_name(dtype: DType) -> str:
-    """Return the standard's name of a dtype of any library, given as an object or by name."""
-    return str(getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)).split(".")[-1]
+    """Return the standard's name of a dtype: of any library's own, Python's, NumPy's, or a string.
+
+    NumPy says what spellings mean: "f8", "double" and Python's float are float64.
+    """
+    try:
+        name: Any = np.dtype(dtype).name
+    except TypeError:  # another library's own
+        name = "object"
+    if name == "object":
+        name = getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
+    return str(name).split(".")[-1]
+
+
+_NUMERIC = re.compile(r"bool|(b?float|u?int|complex)\d+")
+
+
+def found_dtype(xp: Namespace, dtype: DType) -> DType | None:
+    """Return the dtype of this library that `dtype` means, if it has it."""
+    name = dtype_name(dtype)
+    return getattr(xp, name, None) if _NUMERIC.fullmatch(name) else None
 
 
 def dtype_named(xp: Namespace, dtype: DType) -> DType:
-    """Return the dtype of this library that has the name of `dtype`."""
-    found = getattr(xp, dtype_name(dtype), None)
+    """Return the dtype of this library that `dtype` means."""
+    found = found_dtype(xp, dtype)
     if found is None:
         raise ValueError(f"dtype {dtype!r} does not exist in {library(xp).name}.")
     return found
@@ -225,6 +243,22 @@ def dtypes_on(xp: Namespace, device: Device) -> dict[str, DType]:
     """Return the standard's dtypes that `device` has, by name."""
     dtypes: dict[str, DType] = xp.__array_namespace_info__().dtypes(device=device)
     return dtypes
+
+
+def check_width(xp: Namespace, device: Device, dtype: DType) -> None:
+    """Raise an error if `device` has no numbers as wide as those of `dtype`, as JAX without x64."""
+    name = dtype_name(dtype)
+    narrow = HALF_AS_WIDE.get(name)
+    if narrow is not None and name not in dtypes_on(xp, device):
+        raise ValueError(f"{library(xp).name} has no {name} on {device}; write dtype={narrow!r}.")
+
+
+HALF_AS_WIDE = {
+    "float64": "float32",
+    "complex128": "complex64",
+    "int64": "int32",
+    "uint64": "uint32",
+}
 
 
 def default_float(xp: Namespace, device: Device) -> DType:
@@ -339,7 +373,8 @@ def to_numpy(x: Array, /) -> Any:
     """Bring an array to the host, as a NumPy array.
 
     This is the one way by which gdx copies numbers from a device to the host, but for printing,
-    plotting and saving. A Dask array is computed.
+    plotting and saving. A Dask array is computed. An array that offers neither DLPack nor
+    ``__array__`` is read number by number, and one of which elements are masked is a TypeError.
 
     Parameters
     ----------

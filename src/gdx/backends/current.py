@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from gdx.backends.arrays import (
+    HALF_AS_WIDE,
+    check_width,
     common_namespace,
     default_float,
     device_of,
@@ -24,7 +26,13 @@ from gdx.backends.arrays import (
     namespace_of,
 )
 from gdx.backends.libraries import LIBRARIES, Array, Device, DType, Namespace, library
-from gdx.backends.probe import Backend, BackendUnavailableError, first_accelerator, start
+from gdx.backends.probe import (
+    Backend,
+    BackendUnavailableError,
+    DeviceUnavailableError,
+    first_accelerator,
+    start,
+)
 from gdx.caller import warn
 
 
@@ -53,13 +61,16 @@ def use(
     ----------
     name : str or namespace
         "numpy", "cupy", "torch", "jax", "dask"; "auto" for the first of them that computes on an
-        accelerator, else NumPy; or any namespace of the Array API standard, as ``jax.numpy``.
+        accelerator, else NumPy; or any namespace of the Array API standard, as ``jax.numpy``, that
+        follows version 2024.12 or a later one.
     device : optional
         In the library's own terms ("cuda:1", a device object); its default device otherwise.
-    dtype : str or dtype, optional
-        The floating dtype of new arrays; float64 where the device has it, else float32.
+    dtype : str, type or dtype, optional
+        The floating dtype of new arrays; float64 where the device has it, else float32. On every
+        library, Python's ``float``, "f8" and ``numpy.float64`` mean float64.
     fallback : str or None
-        What takes the place of a backend that cannot be used. With None that is an error.
+        What takes the place of a library that cannot be used; where the library can be used, but
+        not the device, its default device does. With None both are errors.
 
     Returns
     -------
@@ -69,15 +80,16 @@ def use(
     Warns
     -----
     BackendFallbackWarning
-        If `fallback` was used: which backend, why not, what instead, and how to install it. A
-        backend is usable if a small kernel was run on it; that it can be imported is not enough.
+        If `fallback` was used: which backend, why not, what instead, and how to install it; or if
+        the device is not there. A backend is usable if a small kernel was run on it; that it can be
+        imported is not enough.
 
     Raises
     ------
     BackendUnavailableError
         If the backend cannot be used and `fallback` is None, or cannot be used either.
     TypeError, ValueError
-        If `name` or `dtype` is unknown.
+        If `name`, `dtype` or `fallback` is unknown, or the device has no such dtype.
 
     See Also
     --------
@@ -165,8 +177,18 @@ def _selected(
     if isinstance(name, str) and name == "auto":
         name, accelerator = first_accelerator()
         device = accelerator if device is None else device
+    if fallback is not None and fallback not in LIBRARIES:
+        raise ValueError(
+            f"fallback must be None or one of {', '.join(LIBRARIES)}; got {fallback!r}."
+        )
     try:
         return start(name, device, dtype)
+    except DeviceUnavailableError as error:
+        if fallback is None:
+            raise
+        substitute = start(name, None, dtype)
+        warn(f"{error}. Using {substitute} instead.", BackendFallbackWarning)
+        return substitute
     except BackendUnavailableError as error:
         wanted = name if isinstance(name, str) else name.__name__
         install = LIBRARIES[wanted].install if wanted in LIBRARIES else ""
@@ -180,23 +202,16 @@ def _selected(
         return substitute
 
 
-_HALF_AS_WIDE = {
-    "float64": "float32",
-    "complex128": "complex64",
-    "int64": "int32",
-    "uint64": "uint32",
-}
-
-
 def asarray(obj: object, /, *, dtype: DType | None = None) -> Array:
     """Make an array of the current backend from numbers, lists or a NumPy array.
 
     Parameters
     ----------
     obj : number, nested list, NumPy array, or array of the current backend
-    dtype : str or dtype, optional
-        Otherwise floating numbers in lists take the backend's dtype, integers stay integers, and
-        arrays keep their dtype; what is too wide for the device becomes half as wide.
+    dtype : str, type or dtype, optional
+        As for `use`, but of any kind. Otherwise floating numbers in lists take the backend's dtype,
+        integers stay integers, and arrays keep their dtype; what is too wide for the device becomes
+        half as wide.
 
     Returns
     -------
@@ -207,6 +222,8 @@ def asarray(obj: object, /, *, dtype: DType | None = None) -> Array:
     ------
     TypeError
         If `obj` is an array of a third library, or does not hold numbers.
+    ValueError
+        If there is no such dtype on the device.
 
     Examples
     --------
@@ -222,6 +239,7 @@ def _new_array(obj: object, name: str, dtype: DType | None = None) -> Array:
     current = backend()
     if dtype is not None:
         dtype = dtype_named(current.xp, dtype)
+        check_width(current.xp, current.device, dtype)
     if is_array(obj):
         xp = namespace_of(obj)
         if xp is current.xp:
@@ -249,7 +267,7 @@ def _dtype_on(current: Backend, dtype: np.dtype[Any], *, has_own: bool) -> DType
     if dtype.kind == "f" and not has_own:
         return current.dtype
     available = dtypes_on(current.xp, current.device)
-    return None if dtype.name in available else available.get(_HALF_AS_WIDE.get(dtype.name, ""))
+    return None if dtype.name in available else available.get(HALF_AS_WIDE.get(dtype.name, ""))
 
 
 def _check_range(host: Any, name: str, narrow: Any, current: Backend) -> None:
@@ -278,7 +296,8 @@ def array_namespace(*arrays: Array) -> Namespace:
     Raises
     ------
     TypeError
-        If an argument is neither an array nor a number, or if arrays of two libraries are mixed.
+        If an argument is neither an array nor a number, if arrays of two libraries are mixed, or
+        if a library follows an older version of the standard than 2024.12.
     ValueError
         If the arrays lie on different devices.
 

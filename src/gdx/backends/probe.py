@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import sys
 import warnings
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import RLock
 
 from gdx.backends.arrays import (
+    check_width,
     default_float,
     device_of,
     dtype_name,
-    dtypes_on,
+    found_dtype,
     is_real_floating,
     namespace_of,
     to_numpy,
@@ -29,14 +31,19 @@ class BackendUnavailableError(RuntimeError):
     """The array library that was asked for cannot compute on this machine."""
 
 
+class DeviceUnavailableError(BackendUnavailableError):
+    """The library computes, but not on the device that was asked for."""
+
+
 @dataclass(frozen=True)
 class Backend:
     """Where arrays that are made from nothing go: a library, a device and a floating dtype."""
 
     name: str
-    xp: Namespace
-    device: Device
-    dtype: DType
+    # Of libraries' own objects, some have no hash.
+    xp: Namespace = field(hash=False)
+    device: Device = field(hash=False)
+    dtype: DType = field(hash=False)
 
     def __str__(self) -> str:
         return f"{self.name} on {self.device}, {dtype_name(self.dtype)}"
@@ -62,8 +69,22 @@ def start(name: str | Namespace, device: Device = None, dtype: DType | None = No
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a library says of itself: the kernel decides
         xp = _named(name) if isinstance(name, str) else _wrapped(name)
-        device = _run_kernel(xp, device)
+        device = _started_on(xp, device)
     return Backend(library(xp).name, xp, device, _floating_dtype(xp, device, dtype))
+
+
+def _started_on(xp: Namespace, device: Device) -> Device:
+    try:
+        return _run_kernel(xp, device)
+    except BackendUnavailableError as error:
+        if device is None:
+            raise
+        known = library(xp)
+        _run_kernel(xp, None)  # or it is not the device that is missing
+        there = ", ".join(str(each) for each in known.devices(xp))
+        raise DeviceUnavailableError(
+            f"{known.name} has no device {device!r} here, only {there} ({error})"
+        ) from error
 
 
 def first_accelerator() -> tuple[str, Device]:
@@ -120,7 +141,9 @@ def _installed(known: Library) -> bool:
 
 def _named(name: str) -> Namespace:
     if name not in LIBRARIES:
-        raise ValueError(f"name must be one of {', '.join(LIBRARIES)}, auto; got {name!r}.")
+        raise ValueError(
+            f"name must be one of {', '.join(LIBRARIES)}, auto; got {name!r}." + _meant(name)
+        )
     known = LIBRARIES[name]
     if not _installed(known):
         raise BackendUnavailableError(f"{_root(known)} is not installed")
@@ -128,6 +151,25 @@ def _named(name: str) -> Namespace:
         return importlib.import_module(known.namespace)
     except Exception as error:
         raise BackendUnavailableError(f"importing it failed: {_reason(error)}") from error
+
+
+# What people call the libraries.
+_ALSO = {
+    "np": "numpy",
+    "cp": "cupy",
+    "cuda": "cupy",
+    "pytorch": "torch",
+    "jnp": "jax",
+    "jax.numpy": "jax",
+    "da": "dask",
+    "dask.array": "dask",
+}
+
+
+def _meant(name: str) -> str:
+    spellings = {**{known: known for known in (*LIBRARIES, "auto")}, **_ALSO}
+    close = difflib.get_close_matches(name.strip().lower(), spellings, n=1)
+    return f" Did you mean {spellings[close[0]]!r}?" if close else ""
 
 
 def _wrapped(namespace: Namespace) -> Namespace:
@@ -165,10 +207,8 @@ def _reason(error: Exception) -> str:
 def _floating_dtype(xp: Namespace, device: Device, dtype: DType | None) -> DType:
     if dtype is None:
         return default_float(xp, device)
-    name = dtype_name(dtype)
-    dtype = getattr(xp, name, None)
-    if dtype is None or not is_real_floating(xp, dtype):
-        raise ValueError(f"dtype must be real and floating, as 'float32' is; got {name!r}.")
-    if name == "float64" and name not in dtypes_on(xp, device):
-        raise ValueError(f"{library(xp).name} has no float64 on {device}; write dtype='float32'.")
-    return dtype
+    found = found_dtype(xp, dtype)
+    if found is None or not is_real_floating(xp, found):
+        raise ValueError(f"dtype must be real and floating, as 'float32' is; got {dtype!r}.")
+    check_width(xp, device, found)
+    return found
