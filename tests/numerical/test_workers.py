@@ -156,6 +156,52 @@ def test_a_process_that_dies():
     assert not multiprocessing.active_children()
 
 
+def dropped(x):
+    raise ConnectionResetError("by the simulation")
+
+
+def test_a_connection_that_f_loses_is_its_own_error():
+    with pytest.raises(ConnectionResetError, match="by the simulation"):
+        gdx.numerical_gradient(dropped, X, workers=2)
+
+
+# What the script is, and what a module is that the server of new processes imports first. Newer
+# Pythons let the server import the script itself, which then dies of the same error.
+WITHOUT_GUARD = """
+import multiprocessing
+multiprocessing.set_start_method("forkserver")
+multiprocessing.set_forkserver_preload([{module!r}])
+import numpy as np
+import gdx
+
+def f(x):
+    return np.sum(x * x)
+
+gdx.numerical_gradient(f, np.ones(3), workers=2)
+"""
+
+
+@pytest.mark.skipif(
+    "forkserver" not in multiprocessing.get_all_start_methods(), reason="there is no forkserver"
+)
+@pytest.mark.parametrize("module", ["__main__", "dies_on_import"])
+def test_a_script_without_a_main_guard(module, tmp_path):
+    (tmp_path / "dies_on_import.py").write_text("raise RuntimeError")
+    (tmp_path / "script.py").write_text(WITHOUT_GUARD.format(module=module))
+    ran = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    *_, last = ran.stderr.strip().splitlines()
+    assert last.startswith("RuntimeError: workers=2: a process died before it had finished")
+    assert "if __name__ == '__main__':" in last
+
+
 class Counted:
     """An object that counts how often it is pickled."""
 

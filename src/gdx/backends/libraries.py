@@ -190,7 +190,12 @@ def _torch_overlap(x: Array, y: Array) -> bool:
 
 
 def _through_dlpack(x: Array) -> Any:
-    return np.from_dlpack(x) if hasattr(x, "__dlpack__") else np.asarray(x)
+    if not hasattr(x, "__dlpack__"):
+        return np.asarray(x)
+    try:
+        return np.from_dlpack(x)
+    except BufferError:  # read-only memory, which NumPy 2.0 does not hand over
+        return np.from_dlpack(_copied(x))
 
 
 def _standard_devices(xp: Namespace) -> Sequence[Device]:
