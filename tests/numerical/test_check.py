@@ -297,6 +297,7 @@ def test_no_false_failure_at_a_relu_or_in_expanded_tensors():
 
 @pytest.mark.parametrize("library", ["torch", "jax"])
 def test_the_derivatives_of_the_library_itself(library):
+    pytest.importorskip(library)
     with gdx.using(library, fallback=None):
         x = {"a": gdx.asarray([1.0, 2.0]), "b": [gdx.asarray([[3.0]])]}
         assert_gradient(lambda p: (p["a"] ** 3).sum() * p["b"][0].sum(), x)
