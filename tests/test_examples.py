@@ -35,6 +35,7 @@ def test_every_example_is_here():
     assert found - {"options"} == set(EXAMPLES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_on_numpy(name, tmp_path):
     assert "on numpy on cpu" in run(name, "--save", tmp_path)

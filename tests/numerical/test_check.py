@@ -328,6 +328,7 @@ def test_in_place_contract():
     assert net.W.tolist() == before.tolist()
 
 
+@pytest.mark.slow
 def test_many_elements_are_sampled():
     x = RNG.standard_normal(3000)
     g = 3 * x**2
@@ -343,6 +344,7 @@ def test_many_elements_are_sampled():
     assert check.verdict == "wrong"
 
 
+@pytest.mark.slow
 def test_many_elements_in_arrays_of_very_different_sizes():
     """All arrays are compared, and every comparison starts from x, although f couples them."""
     A = RNG.standard_normal((3, 1200)) / 30

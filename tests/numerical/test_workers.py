@@ -146,6 +146,7 @@ def test_processes_that_are_not_forked():
         workers.run(times, (lambda: 1,), range(3), 2)
 
 
+@pytest.mark.slow
 def test_order(by):
     assert workers.run(times, (2,), range(9), by) == list(range(0, 18, 2))
 
@@ -181,6 +182,7 @@ gdx.numerical_gradient(f, np.ones(3), workers=2)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     "forkserver" not in multiprocessing.get_all_start_methods(), reason="there is no forkserver"
 )

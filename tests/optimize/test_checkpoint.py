@@ -288,6 +288,7 @@ def test_no_file(path, tmp_path):
     assert load(tmp_path / "absent" / "run.npz") is None
 
 
+@pytest.mark.slow
 def test_every_truncation_is_refused(path, tmp_path):
     content = written(HEADER, ARRAYS, tmp_path)
     for length in range(len(content)):
@@ -298,6 +299,7 @@ def test_every_truncation_is_refused(path, tmp_path):
     assert_equal(load(path), HEADER, ARRAYS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", [0x01, 0x08, 0x40, 0x80, 0xFF])
 def test_every_damaged_byte_is_refused_or_does_no_harm(mask, path, tmp_path):
     content = written(HEADER, ARRAYS, tmp_path)
@@ -629,6 +631,7 @@ print(*leftovers)
 """
 
 
+@pytest.mark.slow
 @posix
 def test_a_killed_process_leaves_the_old_file_or_the_new(path):
     done = subprocess.run(

@@ -38,7 +38,13 @@ def same(one, other):
         )
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(name, marks=[] if name in ("l-bfgs", "chain") else pytest.mark.slow)
+        for name in METHODS
+    ],
+)
 def test_a_run_in_parts(case, method, tmp_path):
     if case.name == "dask":
         pytest.skip("does not sum in the same order twice")
@@ -224,6 +230,7 @@ print(lives)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="processes are forked and killed")
 @pytest.mark.parametrize("method", ["l-bfgs", "adam"])
 def test_a_process_that_is_killed_again_and_again(method, tmp_path):
