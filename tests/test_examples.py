@@ -42,6 +42,7 @@ def test_on_numpy(name, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == EXAMPLES[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 @pytest.mark.parametrize(
     "name", ["gradient_field", "optimizers", "simple_net", "finite_differences", "digits"]
