@@ -165,6 +165,16 @@ def xp(case: Case) -> Any:
 
 
 @pytest.fixture
+def jax64() -> Iterator[Any]:
+    """JAX, with numbers of 64 bits as long as the test runs."""
+    jax = pytest.importorskip("jax")
+    # Older versions have it among what is experimental.
+    home = jax if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental")
+    with home.enable_x64(True):
+        yield jax
+
+
+@pytest.fixture
 def no_host_sync(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return the strict library, in which looking at a value on its second device raises."""
     strict = pytest.importorskip("array_api_strict")
