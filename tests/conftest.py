@@ -13,6 +13,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+
+# Tests run in as many processes as there are cores (-n auto): threads of each would fight for them.
+# NumPy and PyTorch read this when they are imported.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1") | os.environ)
+
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -160,6 +165,16 @@ def xp(case: Case) -> Any:
 
 
 @pytest.fixture
+def jax64() -> Iterator[Any]:
+    """JAX, with numbers of 64 bits as long as the test runs."""
+    jax = pytest.importorskip("jax")
+    # Older versions have it among what is experimental.
+    home = jax if hasattr(jax, "enable_x64") else importlib.import_module("jax.experimental")
+    with home.enable_x64(True):
+        yield jax
+
+
+@pytest.fixture
 def no_host_sync(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return the strict library, in which looking at a value on its second device raises."""
     strict = pytest.importorskip("array_api_strict")
@@ -243,6 +258,23 @@ def _missing() -> set[str]:
     return {name for name in _EXPECTED if not _RAN[name]}
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in which a backend that was asked for did nothing."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:  # in one of the processes of pytest-xdist
+        output.update(ran=dict(_RAN), expected=[*_EXPECTED])
+    elif _missing() and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a process of pytest-xdist has counted; one that crashed has no output."""
+    output = getattr(node, "workeroutput", {})
+    _RAN.update(output.get("ran", {}))
+    _EXPECTED.update(output.get("expected", ()))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say at the end on which array libraries the tests ran, and why not on the others."""
     terminalreporter.section("array libraries")
@@ -253,9 +285,3 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"{case.name:>15}: {state}")
     for name in _missing():
         terminalreporter.write_line(f"{name} was asked for, but no test ran on it", red=True)
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run in which a backend that was asked for did nothing."""
-    if _missing() and session.exitstatus == 0:
-        session.exitstatus = 1

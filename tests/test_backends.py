@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import importlib
 import os
 import subprocess
 import sys
 import threading
+import tomllib
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +19,7 @@ import pytest
 
 import gdx
 from gdx.backends import LIBRARIES, current, library, probe
+from gdx.backends.libraries import LIBRARY_OF_ROOT, outdated
 
 
 def test_numpy_is_the_first_backend():
@@ -161,6 +166,16 @@ def test_threads_do_not_disturb_each_other():
         thread.join()
     assert seen == {"float32": "float32", "float16": "float16"}
     assert gdx.asarray([1.0]).dtype == np.float64
+
+
+def test_a_thread_that_is_started_in_a_block():
+    seen = []
+    with gdx.using("numpy", dtype="float32"):
+        thread = threading.Thread(target=lambda: seen.append(str(gdx.asarray([1.0]).dtype)))
+        thread.start()
+        thread.join()
+    inherits = getattr(sys.flags, "thread_inherit_context", False)
+    assert seen == ["float32" if inherits else "float64"]
 
 
 def test_threads_leave_the_filters_of_warnings_as_they_were():
@@ -336,6 +351,67 @@ def test_a_library_that_fails_to_import_is_unusable(monkeypatch, tmp_path):
     )
     monkeypatch.setitem(LIBRARIES, "broken", broken)
     assert "libfoo.so is missing" in gdx.backends()["broken"].reason
+
+
+@pytest.fixture
+def old_arrays(monkeypatch, tmp_path):
+    """A library of version 0.4.30, of which gdx is made to need 0.4.36."""
+    package = tmp_path / "old_arrays"
+    package.mkdir()
+    (package / "__init__.py").write_text("__version__ = '0.4.30'")
+    (package / "numpy.py").write_text(
+        "from array_api_compat.numpy import *\n"
+        "from array_api_compat.numpy import __array_namespace_info__"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known = dataclasses.replace(
+        LIBRARIES["numpy"],
+        name="old",
+        package="old_arrays",
+        namespace="old_arrays.numpy",
+        install="pip install -U old-arrays",
+        lowest="0.4.36",
+    )
+    monkeypatch.setitem(LIBRARIES, "old", known)
+    monkeypatch.setitem(LIBRARY_OF_ROOT, "old_arrays", known)
+    yield importlib.import_module("old_arrays.numpy")
+    for name in ("old_arrays.numpy", "old_arrays"):
+        del sys.modules[name]
+
+
+OUTDATED = "old_arrays 0.4.30 is installed; gdx needs 0.4.36 or newer"
+
+
+def test_a_library_that_is_too_old(old_arrays, monkeypatch):
+    with pytest.raises(gdx.BackendUnavailableError) as caught:
+        gdx.use("old", fallback=None)
+    assert str(caught.value) == (
+        f"the backend old cannot be used: {OUTDATED}. To get it: pip install -U old-arrays."
+    )
+    found = gdx.backends()["old"]
+    assert (found.version, found.reason) == ("0.4.30", OUTDATED)
+    with pytest.raises(ImportError, match=f"^{OUTDATED}: pip install -U old-arrays.$"):
+        library(old_arrays)  # of arrays that were handed over
+    monkeypatch.setattr(sys.modules["old_arrays"], "__version__", "0.4.36")
+    assert gdx.use("old", fallback=None).name == "old_arrays.numpy"
+
+
+@pytest.mark.parametrize(
+    ("version", "is_outdated"),
+    [("0.4.9", True), ("0.4.35.dev1+cpu", True), ("0.4.36", False), ("0.10", False), ("", False)],
+)
+def test_versions_are_compared_as_numbers(old_arrays, monkeypatch, version, is_outdated):
+    monkeypatch.setattr(sys.modules["old_arrays"], "__version__", version)
+    assert (outdated(LIBRARIES["old"]) is not None) == is_outdated
+
+
+def test_extras_ask_for_the_lowest_versions():
+    text = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    extras = tomllib.loads(text)["project"]["optional-dependencies"]
+    lowest = {known.name: known.lowest for known in LIBRARIES.values() if known.lowest}
+    assert lowest
+    for name, version in lowest.items():
+        assert extras[name][0].endswith(f">={version}")
 
 
 def test_devices_by_name(case):

@@ -48,12 +48,9 @@ class Jax:
 @pytest.fixture(params=[Torch, Jax], ids=lambda library: library.name)
 def lib(request):
     lib = request.param()
-    if lib.name == "torch":
-        yield lib
-        return
-    jax = pytest.importorskip("jax")
-    with jax.enable_x64(True):
-        yield lib
+    if lib.name == "jax":
+        request.getfixturevalue("jax64")
+    return lib
 
 
 @pytest.fixture

@@ -35,12 +35,14 @@ def test_every_example_is_here():
     assert found - {"options"} == set(EXAMPLES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_on_numpy(name, tmp_path):
     assert "on numpy on cpu" in run(name, "--save", tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == EXAMPLES[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 @pytest.mark.parametrize(
     "name", ["gradient_field", "optimizers", "simple_net", "finite_differences", "digits"]

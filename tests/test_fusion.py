@@ -166,6 +166,7 @@ def test_narrow_arrays_beside_wide_ones():
         assert [value.dtype for value in values] == [np.float16, np.float32]
 
 
+@pytest.mark.slow
 def test_a_step_takes_no_memory_but_that_of_a_block():
     g, p, m = numbers((100 * fusion.BLOCK_BYTES // 8,))
     run = fused(numpy())

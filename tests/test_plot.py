@@ -25,6 +25,7 @@ def bowl(x):
     return x[0] ** 2 + x[1] ** 2
 
 
+@pytest.mark.slow
 def test_descent_path_draws_every_point(case):
     path = case.asarray([[-3.0, 4.0], [-2.4, 3.2], [-1.92, 2.56]])
     ax = gdx.plot.descent_path(bowl, path)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import operator
+from contextlib import suppress
+
 import array_api_compat.numpy
 import array_api_strict
 import numpy as np
+import pytest
 
 from gdx.autodiff.numpy_names.quantiles import PLACES
 
@@ -32,6 +37,28 @@ identity = np.eye(3)
 
 def given(*args, **kwargs):
     return args, kwargs
+
+
+def of_numpy(name):
+    """Return NumPy's own function of that name; a test skips where this NumPy has none."""
+    try:
+        return operator.attrgetter(name)(np)
+    except AttributeError:
+        pytest.skip(f"NumPy {np.__version__} has no {name}")
+
+
+def by_numpy(name, args, kwargs):
+    """Return what NumPy returns; a test skips where this NumPy lacks or deprecates that call."""
+    function = of_numpy(name)
+    with suppress(ValueError):  # a function in C may have no signature
+        try:
+            inspect.signature(function).bind(*args, **kwargs)
+        except TypeError as error:
+            pytest.skip(f"{name} of NumPy {np.__version__}: {error}")
+    try:
+        return function(*args, **kwargs)
+    except (DeprecationWarning, PendingDeprecationWarning) as warning:
+        pytest.skip(f"NumPy {np.__version__}: {warning}")
 
 
 def values(result, xp):

@@ -17,11 +17,7 @@ MANY = ("fft.fftn", "fft.ifftn", "fft.rfftn", "fft.irfftn")
 NORMS = ("backward", "ortho", "forward")
 
 
-@pytest.fixture(autouse=True)
-def _x64():
-    enable = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
-    with enable(True):
-        yield
+pytestmark = pytest.mark.usefixtures("jax64")
 
 
 def numbers(*shape, is_complex, seed=0):

@@ -22,11 +22,7 @@ jnp = jax.numpy
 strict = pytest.importorskip("array_api_strict")
 
 
-@pytest.fixture(autouse=True)
-def _x64():
-    enable = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
-    with enable(True):
-        yield
+pytestmark = pytest.mark.usefixtures("jax64")
 
 
 def numbers(*shape, dtype="float64", seed=0):

@@ -13,13 +13,6 @@ import gdx
 pytestmark = pytest.mark.filterwarnings("ignore:f did not react:RuntimeWarning")
 
 
-@pytest.fixture(scope="module")
-def jax64():
-    jax = pytest.importorskip("jax")
-    with jax.enable_x64(True):
-        yield jax
-
-
 rng = np.random.default_rng(7)
 X = rng.uniform(0.3, 2.0, size=(3, 4))
 B = rng.normal(size=(3, 4))

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import operator
+
 import array_api_compat.numpy
 import array_api_strict
 import numpy as np
 import pytest
-from autodiff.numpy_cases import CASES, NAMESPACES, A, B, S, Z, check, given, same, up, values, x, y
+from autodiff.numpy_cases import (
+    CASES,
+    NAMESPACES,
+    A,
+    B,
+    S,
+    Z,
+    by_numpy,
+    check,
+    given,
+    same,
+    up,
+    values,
+    x,
+    y,
+)
 
 from gdx.autodiff.numpy_names import (
     ATTRIBUTES,
@@ -18,18 +35,13 @@ from gdx.autodiff.numpy_names import (
 )
 
 
-def numpys(name):
-    where, _, last = name.rpartition(".")
-    return getattr(getattr(np, where) if where else np, last)
-
-
 @pytest.mark.parametrize("xp", NAMESPACES, ids=["numpy", "strict"])
 @pytest.mark.parametrize(
     ("name", "args", "kwargs"), [(name, *case) for name, cases in CASES.items() for case in cases]
 )
 def test_function(name, args, kwargs, xp):
     with np.errstate(all="ignore"):
-        check(FUNCTIONS[name], numpys(name)(*args, **kwargs), args, kwargs, xp)
+        check(FUNCTIONS[name], by_numpy(name, args, kwargs), args, kwargs, xp)
 
 
 def test_every_function_has_a_case():
@@ -37,8 +49,9 @@ def test_every_function_has_a_case():
 
 
 def test_names_are_those_of_numpy():
-    for name in FUNCTIONS:
-        assert name_of(numpys(name)) == name
+    # NumPy 2.0 lacks three of them.
+    for name in FUNCTIONS.keys() - {"cumulative_prod", "cumulative_sum", "unstack"}:
+        assert name_of(operator.attrgetter(name)(np)) == name
     for name in WAY_OUT:
         assert name not in FUNCTIONS or name == "sort"
 

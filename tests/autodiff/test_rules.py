@@ -38,13 +38,6 @@ def test_every_rule_has_a_case():
 NO_DERIVATIVE = {"empty_like", "ones_like", "zeros_like"}
 
 
-@pytest.fixture(scope="module")
-def jax64():
-    jax = pytest.importorskip("jax")
-    with jax.enable_x64(True):
-        yield jax
-
-
 @pytest.mark.parametrize(("rule", "dtype"), DTYPES, ids=IDS)
 def test_against_jax(rule, dtype, jax64):
     x = rule.arguments(0, dtype)

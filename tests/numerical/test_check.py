@@ -297,6 +297,7 @@ def test_no_false_failure_at_a_relu_or_in_expanded_tensors():
 
 @pytest.mark.parametrize("library", ["torch", "jax"])
 def test_the_derivatives_of_the_library_itself(library):
+    pytest.importorskip(library)
     with gdx.using(library, fallback=None):
         x = {"a": gdx.asarray([1.0, 2.0]), "b": [gdx.asarray([[3.0]])]}
         assert_gradient(lambda p: (p["a"] ** 3).sum() * p["b"][0].sum(), x)
@@ -327,6 +328,7 @@ def test_in_place_contract():
     assert net.W.tolist() == before.tolist()
 
 
+@pytest.mark.slow
 def test_many_elements_are_sampled():
     x = RNG.standard_normal(3000)
     g = 3 * x**2
@@ -342,6 +344,7 @@ def test_many_elements_are_sampled():
     assert check.verdict == "wrong"
 
 
+@pytest.mark.slow
 def test_many_elements_in_arrays_of_very_different_sizes():
     """All arrays are compared, and every comparison starts from x, although f couples them."""
     A = RNG.standard_normal((3, 1200)) / 30

@@ -67,6 +67,7 @@ def test_evaluations():
     assert result.nfev == len(calls) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 10, 30])
 def test_rosenbrock(n):
     optimize = pytest.importorskip("scipy.optimize")

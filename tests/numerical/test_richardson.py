@@ -24,6 +24,7 @@ FAMILY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["central", "forward", "backward", "complex"])
 @pytest.mark.parametrize("order", [None, 2])
 def test_estimates_over_a_family(method, order):
@@ -63,6 +64,7 @@ HARD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [2, 4, 8])
 @pytest.mark.parametrize("hard", HARD, ids=[name for name, *_ in HARD])
 def test_estimates_of_hard_functions(hard, order):

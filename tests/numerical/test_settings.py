@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -177,7 +179,7 @@ def test_f0_saves_an_evaluation():
 def test_where_f_is_not_finite(case):
     def f(x):
         xp = case.xp
-        return xp.sum(x * x) + xp.where(x[1] == 0, x[1], xp.nan * x[1])
+        return xp.sum(x * x) + xp.where(x[1] == 0, x[1], math.nan * x[1])
 
     x = case.asarray([1.0, 0.0, 3.0])
     if case.on_host:

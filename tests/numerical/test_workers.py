@@ -146,6 +146,7 @@ def test_processes_that_are_not_forked():
         workers.run(times, (lambda: 1,), range(3), 2)
 
 
+@pytest.mark.slow
 def test_order(by):
     assert workers.run(times, (2,), range(9), by) == list(range(0, 18, 2))
 
@@ -154,6 +155,53 @@ def test_a_process_that_dies():
     with pytest.raises(RuntimeError, match="workers=2: a process died"):
         gdx.numerical_gradient(dying, X, workers=2)
     assert not multiprocessing.active_children()
+
+
+def dropped(x):
+    raise ConnectionResetError("by the simulation")
+
+
+def test_a_connection_that_f_loses_is_its_own_error():
+    with pytest.raises(ConnectionResetError, match="by the simulation"):
+        gdx.numerical_gradient(dropped, X, workers=2)
+
+
+# What the script is, and what a module is that the server of new processes imports first. Newer
+# Pythons let the server import the script itself, which then dies of the same error.
+WITHOUT_GUARD = """
+import multiprocessing
+multiprocessing.set_start_method("forkserver")
+multiprocessing.set_forkserver_preload([{module!r}])
+import numpy as np
+import gdx
+
+def f(x):
+    return np.sum(x * x)
+
+gdx.numerical_gradient(f, np.ones(3), workers=2)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    "forkserver" not in multiprocessing.get_all_start_methods(), reason="there is no forkserver"
+)
+@pytest.mark.parametrize("module", ["__main__", "dies_on_import"])
+def test_a_script_without_a_main_guard(module, tmp_path):
+    (tmp_path / "dies_on_import.py").write_text("raise RuntimeError")
+    (tmp_path / "script.py").write_text(WITHOUT_GUARD.format(module=module))
+    ran = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 1
+    *_, last = ran.stderr.strip().splitlines()
+    assert last.startswith("RuntimeError: workers=2: a process died before it had finished")
+    assert "if __name__ == '__main__':" in last
 
 
 class Counted:
@@ -197,9 +245,13 @@ def test_workers_and_stacks_exclude_each_other():
         gdx.numerical_gradient(cubes, X, workers=2, vectorized=True)
 
 
-def slow_cubes(x):
-    time.sleep(0.05)
-    return cubes(x)
+def cubes_after_a_death(path, x):
+    """Whoever is first to make the file dies."""
+    try:
+        open(path, "x").close()
+    except FileExistsError:
+        return cubes(x)
+    return os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture
@@ -215,7 +267,7 @@ def client():
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_cluster_of_which_a_worker_is_killed(client):
+def test_a_cluster_of_which_a_worker_is_killed(client, tmp_path):
     expected = gdx.numerical_gradient(cubes, X)
     np.testing.assert_array_equal(gdx.numerical_gradient(cubes, X, workers=client), expected)
 
@@ -230,14 +282,6 @@ def test_a_cluster_of_which_a_worker_is_killed(client):
     assert workers.run(scaled, (Counted(),), range(50), client) == list(range(0, 100, 2))
     assert Counted.pickled <= 2
 
-    process = next(iter(client.run(os.getpid).values()))
-    with ThreadPoolExecutor(1) as aside:
-        killing = aside.submit(functools.partial(kill_soon, process))
-        found = gdx.numerical_gradient(slow_cubes, X, workers=client)
-        killing.result()
-    np.testing.assert_array_equal(found, expected)
-
-
-def kill_soon(process):
-    time.sleep(0.3)
-    os.kill(process, signal.SIGKILL)
+    f = functools.partial(cubes_after_a_death, tmp_path / "died")
+    np.testing.assert_array_equal(gdx.numerical_gradient(f, X, workers=client), expected)
+    assert (tmp_path / "died").exists()

@@ -266,6 +266,7 @@ def test_numbers_far_from_1(method, scale):
     assert result.fun <= scale * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", SEARCHED)
 def test_a_linear_f_is_left_soon(method):
     with np.errstate(over="ignore"):

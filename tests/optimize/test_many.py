@@ -115,6 +115,7 @@ def test_rosenbrock_from_many_starts(case):
     )  # two more, where the library does not tell what f uses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [lbfgs(), lbfgs(1), METHODS["bfgs"]()], ids=repr)
 @pytest.mark.parametrize("problems", [Decays(15), Bowls(15)], ids=["decays", "bowls"])
 def test_against_scipy(problems, method):
@@ -145,6 +146,7 @@ def test_the_pairs_do_as_well_as_the_whole_inverse():
     assert not np.array_equal(pairs.x, whole.x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", [1, 10])
 @pytest.mark.parametrize("problems", [Decays(12), Bowls(12)], ids=["decays", "bowls"])
 def test_a_problem_does_not_depend_on_its_companions(problems, memory):
@@ -502,6 +504,7 @@ def test_an_interrupt_returns_the_best_so_far(method):
         minimized(f, x, method)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [lbfgs(1), lbfgs(2), adam(0.1)], ids=repr)
 @pytest.mark.parametrize("bounded", [False, True])
 def test_nothing_is_read_but_at_the_checks(no_host_sync, monkeypatch, method, bounded):

@@ -612,6 +612,7 @@ def test_the_memory_of_lbfgs():
         lbfgs(0)
 
 
+@pytest.mark.slow
 def test_logistic_regression_on_the_digits():
     """650 parameters; beside SciPy."""
     optimize = pytest.importorskip("scipy.optimize")

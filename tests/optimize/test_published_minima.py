@@ -69,6 +69,7 @@ def test_published_minima(problem, method):
     assert_reached(problem, result, np.finfo(np.float64).eps)
 
 
+@pytest.mark.slow
 @by_name(SMALL)
 @with_methods
 def test_published_minima_on_every_library(problem, method, case):
@@ -83,6 +84,7 @@ def test_published_minima_on_every_library(problem, method, case):
     assert_reached(problem, result, case.eps)
 
 
+@pytest.mark.slow
 @by_name(ALL)
 @with_methods
 def test_no_worse_than_scipy(problem, method):

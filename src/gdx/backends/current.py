@@ -128,7 +128,9 @@ def using(
     """Choose where arrays that are made from nothing go, inside a ``with`` block.
 
     The parameters, warnings and errors are those of `use`. Blocks in other threads and in other
-    asyncio tasks are not disturbed.
+    asyncio tasks are not disturbed. A thread that is started inside the block has its backend where
+    threads inherit their context (``sys.flags.thread_inherit_context``, as in free-threaded
+    Python 3.14), and that of the process elsewhere.
 
     Examples
     --------

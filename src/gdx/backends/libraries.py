@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -213,7 +214,10 @@ def _offered(x: Array) -> Any:
     if hasattr(x, "mask"):
         _check_mask(x, array_api_compat.array_namespace(x.mask).any(x.mask))
     if hasattr(x, "__dlpack__"):
-        return np.from_dlpack(x)
+        try:
+            return np.from_dlpack(x)
+        except BufferError:  # read-only memory, which NumPy 2.0 does not hand over
+            return np.from_dlpack(_copied(x))
     if any(hasattr(x, name) for name in ("__array__", "__array_interface__", "__buffer__")):
         return np.asarray(x)
     xp = array_api_compat.array_namespace(x)
@@ -371,6 +375,7 @@ class Library:
     package: str
     namespace: str
     install: str = ""
+    lowest: str = ""  # the oldest version with which gdx computes right
     devices: Callable[[Namespace], Sequence[Device]] = _standard_devices
     find_device: Callable[[Device], Device] = _itself
     accelerator: Callable[[], Device | None] = _no_accelerator
@@ -417,6 +422,11 @@ class Library:
     forks: bool = False  # once imported, it works on in processes that are forked
     # How its error reads when memory runs out, if it is not a MemoryError:
     out_of_memory: str = "out of memory"
+
+    @property
+    def root(self) -> str:
+        """What Python imports first of it."""
+        return self.package.partition(".")[0]
 
 
 LIBRARIES = {
@@ -498,7 +508,8 @@ LIBRARIES = {
             "jax",
             "jax",
             "jax.numpy",
-            "pip install jax",
+            "pip install -U jax",
+            lowest="0.4.36",  # in which a tracer says to which transform it belongs
             devices=lambda xp: importlib.import_module("jax").devices(),
             find_device=_jax_device,
             accelerator=_jax_accelerator,
@@ -518,7 +529,8 @@ LIBRARIES = {
             "dask",
             "dask.array",
             "array_api_compat.dask.array",
-            'pip install "dask[array]"',
+            'pip install -U "dask[array]"',
+            lowest="2024.9.0",
             devices=lambda xp: ["cpu"],
             writable=_never,
             copied=lambda x: x.copy(),
@@ -535,13 +547,32 @@ LIBRARIES = {
 }
 
 LIBRARY_OF_NAMESPACE = {library.namespace: library for library in LIBRARIES.values()}
+LIBRARY_OF_ROOT = {library.root: library for library in LIBRARIES.values()}
 
 
 @functools.cache
 def library(xp: Namespace) -> Library:
     """Return what gdx knows of the library with the namespace `xp`."""
     name = xp.__name__
-    return LIBRARY_OF_NAMESPACE.get(name) or Library(name, name.partition(".")[0], name)
+    known = LIBRARY_OF_NAMESPACE.get(name) or Library(name, name.partition(".")[0], name)
+    # An old JAX has its namespace at another place.
+    installed = LIBRARY_OF_ROOT.get(name.removeprefix("array_api_compat.").partition(".")[0], known)
+    problem = outdated(installed)
+    if problem:
+        raise ImportError(f"{problem}: {installed.install}.")
+    return known
+
+
+def outdated(known: Library) -> str | None:
+    """Say which version of an imported library is too old, if it is."""
+    version = getattr(sys.modules.get(known.root), "__version__", "")
+    if not (known.lowest and version) or _release(version) >= _release(known.lowest):
+        return None
+    return f"{known.root} {version} is installed; gdx needs {known.lowest} or newer"
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version)[:3]))
 
 
 def may_fork(xp: Namespace) -> bool:

@@ -21,7 +21,15 @@ from gdx.backends.arrays import (
     namespace_of,
     to_numpy,
 )
-from gdx.backends.libraries import LIBRARIES, Device, DType, Library, Namespace, library
+from gdx.backends.libraries import (
+    LIBRARIES,
+    Device,
+    DType,
+    Library,
+    Namespace,
+    library,
+    outdated,
+)
 
 # The filters of warnings belong to the process: two threads would restore each other's.
 _lock = RLock()
@@ -128,15 +136,11 @@ def _examined(known: Library) -> BackendInfo:
 
 
 def _version(known: Library) -> str | None:
-    return getattr(sys.modules.get(_root(known)), "__version__", None)
-
-
-def _root(known: Library) -> str:
-    return known.package.partition(".")[0]
+    return getattr(sys.modules.get(known.root), "__version__", None)
 
 
 def _installed(known: Library) -> bool:
-    return importlib.util.find_spec(_root(known)) is not None
+    return importlib.util.find_spec(known.root) is not None
 
 
 def _named(name: str) -> Namespace:
@@ -146,11 +150,15 @@ def _named(name: str) -> Namespace:
         )
     known = LIBRARIES[name]
     if not _installed(known):
-        raise BackendUnavailableError(f"{_root(known)} is not installed")
+        raise BackendUnavailableError(f"{known.root} is not installed")
     try:
-        return importlib.import_module(known.namespace)
+        xp = importlib.import_module(known.namespace)
     except Exception as error:
         raise BackendUnavailableError(f"importing it failed: {_reason(error)}") from error
+    problem = outdated(known)
+    if problem:
+        raise BackendUnavailableError(problem)
+    return xp
 
 
 # What people call the libraries.

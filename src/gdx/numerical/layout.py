@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -143,7 +144,7 @@ def _within(
     low_central = low if of.one_sided else stencil("central", low_order, of.derivative)
     above, below = bounds.upper - x, x - bounds.lower
     inside = (above >= 0) & (below >= 0)
-    step = xp.where(inside, step + 0 * x, xp.nan)
+    step = xp.where(inside, step + 0 * x, math.nan)
     room = xp.maximum(above, below)
     least = max(low.offsets) * low.relative_step(epsilon(xp, x.dtype))
     narrow = room < least * xp.maximum(xp.abs(x), 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -148,12 +149,12 @@ def _moved(x: Array, v: Array, s: Array, bounds: Bounds | None) -> Array:
 def _smallest(parts: list[Array], s: Array, xp: Namespace) -> Array:
     """Return the smallest of all elements; infinity, beside s, where there is none."""
     smallest = [xp.min(part) for part in parts if 0 not in part.shape]
-    return functools.reduce(xp.minimum, smallest, xp.full_like(s, xp.inf))
+    return functools.reduce(xp.minimum, smallest, xp.full_like(s, math.inf))
 
 
 def _scale(x: Tree, v: Tree, s: Array, xp: Namespace) -> Array:
     ratios = [
-        xp.where(b == 0, xp.inf, xp.maximum(xp.abs(a), 1.0) / xp.where(b == 0, 1.0, xp.abs(b)))
+        xp.where(b == 0, math.inf, xp.maximum(xp.abs(a), 1.0) / xp.where(b == 0, 1.0, xp.abs(b)))
         for a, b in zip(leaves(x), leaves(v), strict=True)
     ]
     scale = _smallest(ratios, s, xp)
@@ -169,8 +170,8 @@ def _range(x: Tree, v: Tree, bounds: Tree, s: Array, xp: Namespace) -> tuple[Arr
         moves = xp.where(b == 0, 1.0, b)
         to_lower = (xp.reshape(ends.lower, a.shape) - a) / moves
         to_upper = (xp.reshape(ends.upper, a.shape) - a) / moves
-        above.append(xp.where(b == 0, xp.inf, xp.maximum(to_lower, to_upper)))
-        below.append(xp.where(b == 0, xp.inf, -xp.minimum(to_lower, to_upper)))
+        above.append(xp.where(b == 0, math.inf, xp.maximum(to_lower, to_upper)))
+        below.append(xp.where(b == 0, math.inf, -xp.minimum(to_lower, to_upper)))
     lower, upper = -_smallest(below, s, xp), _smallest(above, s, xp)
     if library(xp).on_host(s) and bool(lower == upper):
         raise ValueError("bounds leave no room to move x along v, neither forward nor backward.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gdx.backends import Array, Namespace
@@ -39,9 +40,9 @@ def extrapolated(
     are periods of f: so an entry that contradicts what was found with wider steps replaces it.
     """
     row = [levels[0]]
-    value, error = levels[0], xp.full_like(rounding[0], xp.inf)
+    value, error = levels[0], xp.full_like(rounding[0], math.inf)
     for level, noise in zip(levels[1:], rounding[1:], strict=True):
-        entries, best, least = [level], level, xp.full_like(error, xp.inf)
+        entries, best, least = [level], level, xp.full_like(error, math.inf)
         for m, above in enumerate(row):
             left = entries[m]
             entry = left + (left - above) / (RATIO ** (order + m * gain) - 1)

@@ -139,8 +139,8 @@ def ends_beside(lower: Any, upper: Any, x: Array) -> Bounds:
     """Return the same; where there is no bound, infinity stands for it."""
     xp = namespace_of(x)
     ends = Bounds(
-        vector_beside("bounds", -xp.inf if lower is None else lower, x),
-        vector_beside("bounds", xp.inf if upper is None else upper, x),
+        vector_beside("bounds", -math.inf if lower is None else lower, x),
+        vector_beside("bounds", math.inf if upper is None else upper, x),
     )
     if library(xp).on_host(x):
         _check_inside(xp.reshape(x, (-1,)), ends, xp)

@@ -11,7 +11,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # imported where they are used: they take a fifth of the time of `import gdx`
-    from concurrent.futures import Executor
+    from concurrent.futures import Executor, Future
 
 Task = Any
 Shared = tuple[Any, ...]
@@ -87,7 +87,10 @@ def run(
 def _by_executor(
     executor: Executor, function: Callable[[Task], Any], tasks: Sequence[Task]
 ) -> list[Any]:
-    futures = [executor.submit(function, task) for task in tasks]
+    return _results([executor.submit(function, task) for task in tasks])
+
+
+def _results(futures: Sequence[Future[Any]]) -> list[Any]:
     try:
         return [future.result() for future in futures]
     finally:
@@ -113,11 +116,23 @@ def _by_processes(
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         pool = ProcessPoolExecutor(count, context, _receive, (function, shared))
         try:
-            return _by_executor(pool, _on_received, tasks)
-        except BrokenProcessPool as error:
+            return _results(_submitted(pool, tasks))
+        except (BrokenProcessPool, _NotStartedError) as error:
             raise RuntimeError(_DIED.format(workers=workers)) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _submitted(pool: Executor, tasks: Sequence[Task]) -> list[Future[Any]]:
+    try:
+        return [pool.submit(_on_received, task) for task in tasks]
+    # Only processes are started here. An f that raises the same raises it from its future.
+    except (ConnectionError, EOFError) as error:
+        raise _NotStartedError from error
+
+
+class _NotStartedError(Exception):
+    """The server that starts processes has died: it runs the script anew, too."""
 
 
 def _cores() -> int:

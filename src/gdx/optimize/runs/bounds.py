@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,7 @@ def boxes(bounds: Any, x: Tree) -> Tree | None:
 
 def _box(x: Array, _: Any, ends: tuple[Any, Any]) -> Box:
     xp = namespace_of(x)
-    pairs = zip(ends, (-xp.inf, xp.inf), strict=True)
+    pairs = zip(ends, (-math.inf, math.inf), strict=True)
     copied = library(xp).copied  # nobody may change them on the way
     lower, upper = (
         copied(xp.reshape(vector_beside("bounds", none if end is None else end, x), x.shape))
