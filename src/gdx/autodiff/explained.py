@@ -42,7 +42,7 @@ def _of_mixture(error: Exception, flat: Flat) -> Exception | None:
 
 
 def _of_refusal(error: Exception, flat: Flat) -> Exception | None:
-    function = _refusing(error, library(flat.plain).package.partition(".")[0])
+    function = _refusing(error, library(flat.plain).root)
     if function is None:
         return None
     return TracingError(

@@ -80,9 +80,8 @@ class Engine(Protocol):
         Nothing is pulled back to arrays that the rule's functions close over.
         """
 
-    leaving: (
-        str | None
-    )  # a pattern of words in a RuntimeError by which the library says what follows
+    # A pattern of words in a RuntimeError by which the library says what follows:
+    leaving: str | None
 
     def leaves_trace(self) -> tuple[type[Exception], ...]:
         """Return the errors by which the library says that f took a traced value out."""
