@@ -6,7 +6,7 @@ import nox
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
-nox.options.sessions = ["lint", "types", "tests(numpy)", "tests(strict)"]
+nox.options.sessions = ["lint", "types", "tests(numpy)", "tests(strict)", "tests(cupy-double)"]
 
 # The version the tests are run with; a range would bring gigabytes of CUDA packages.
 TORCH = "torch==2.13.0"
@@ -18,6 +18,7 @@ BACKENDS: dict[str, list[str]] = {
     "torch": [TORCH],
     "jax": ["jax", "jaxlib", "optax"],
     "dask": ["dask[array]", "distributed"],
+    "cupy-double": [],  # tests/double stands in for CuPy
     "cupy": ["cupy-cuda12x"],
     "torch-cuda": ["torch"],
 }
@@ -77,7 +78,7 @@ def conformance(session: nox.Session) -> None:
 
 @nox.session(name="cupy-fallback")
 def cupy_fallback(session: nox.Session) -> None:
-    """CuPy installed where there is no GPU: gdx falls back to NumPy."""
+    """CuPy installed where there is no GPU: gdx falls back, the double keeps CuPy's rules."""
     pytest(session, "numpy", "-m", "cupy_wheel", "tests", install=tuple(BACKENDS["cupy"]))
 
 

@@ -2,15 +2,24 @@
 
 `GDX_TEST_BACKENDS`, a list of names separated by commas, chooses among them; a backend that is
 named there and cannot run makes the whole run fail.
+
+A process has one `cupy`: the real one, or its double in tests/double, which computes on NumPy by
+CuPy's rules. The double is taken where it is named (``cupy-double``) and where nothing is named and
+CuPy is not installed.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import array_api_compat
@@ -20,6 +29,29 @@ import pytest
 import gdx
 from gdx.backends import current
 from gdx.backends.probe import Backend, start
+
+_WANTED = [name for name in os.environ.get("GDX_TEST_BACKENDS", "").split(",") if name]
+_DOUBLE = Path(__file__).parent / "double"
+# It would be imported by its path, as another library.
+collect_ignore = [_DOUBLE.name]
+
+
+def _takes_the_double() -> bool:
+    if {"cupy", "cupy-double"} <= {*_WANTED}:
+        raise pytest.UsageError("GDX_TEST_BACKENDS names both cupy and cupy-double; name one.")
+    if _WANTED:
+        return "cupy-double" in _WANTED
+    found = importlib.util.find_spec("cupy")
+    # A process of pytest-xdist finds the double where the first process put it.
+    return found is None or _DOUBLE in Path(str(found.origin)).parents
+
+
+DOUBLE = _takes_the_double()
+if DOUBLE:
+    # For this process and for those that it starts.
+    sys.path.insert(0, str(_DOUBLE))
+    paths = [str(_DOUBLE), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
 
 
 @dataclass(frozen=True)
@@ -32,6 +64,7 @@ class Case:
     device: str | None = None
     mutable: bool = True
     on_host: bool = False
+    double: bool = False  # of the library, in tests/double
 
     @property
     def started(self) -> Backend:
@@ -81,10 +114,10 @@ CASES = {
         Case("jax", "jax", "jax", device="cpu", mutable=False, on_host=True),
         Case("dask", "dask", "dask", mutable=False),
         Case("cupy", "cupy", "cupy"),
+        Case("cupy-double", "cupy-double", "cupy", double=True),
         Case("torch-cuda", "torch-cuda", "torch", device="cuda"),
     )
 }
-_WANTED = [name for name in os.environ.get("GDX_TEST_BACKENDS", "").split(",") if name]
 
 
 @cache
@@ -100,6 +133,8 @@ def _started(case: Case) -> Backend:
 def _reason_to_skip(case: Case) -> str | None:
     if _WANTED and case.backend not in _WANTED:
         return "not among GDX_TEST_BACKENDS"
+    if case.library == "cupy" and case.double != DOUBLE:
+        return "CuPy is installed" if case.double else "not installed; cupy-double stands in"
     try:
         case.started  # noqa: B018
     except (gdx.BackendUnavailableError, pytest.skip.Exception) as error:
@@ -150,6 +185,41 @@ def no_host_sync(monkeypatch: pytest.MonkeyPatch) -> Any:
     return strict
 
 
+@pytest.fixture
+def counters() -> Any:
+    """Counts of kernels, of copies to the host and from it, by name, on the double of CuPy."""
+    if not DOUBLE:
+        pytest.skip("only the double of CuPy counts")
+    counted = importlib.import_module("cupy._counters").COUNTERS
+    counted.clear()
+    return counted
+
+
+@pytest.fixture
+def two_devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return the devices 0 and 1 of the double of CuPy; using one's arrays on the other warns."""
+    if not DOUBLE:
+        pytest.skip("only the double of CuPy has two devices everywhere")
+    cuda = importlib.import_module("cupy").cuda
+    monkeypatch.setattr(cuda.runtime, "getDeviceCount", lambda: 2)
+    with cuda.Device(0):
+        yield cuda.Device(0), cuda.Device(1)
+
+
+@pytest.fixture
+def real_cupy() -> Any:
+    """Return the real CuPy, with or without a GPU."""
+    if DOUBLE:
+        pytest.skip("the double stands in for CuPy")
+    return pytest.importorskip("cupy")
+
+
+@pytest.fixture
+def no_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make CuPy a library that is not installed."""
+    monkeypatch.setitem(sys.modules, "cupy", None)
+
+
 @pytest.fixture(autouse=True)
 def _numpy_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start each test, and each doctest, with the backend of a fresh process."""
@@ -177,8 +247,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say at the end on which array libraries the tests ran, and why not on the others."""
     terminalreporter.section("array libraries")
     for case in CASES.values():
-        reason = _reason_to_skip(case)
-        terminalreporter.write_line(f"{case.name:>15}: {reason or case.started}")
+        state = _reason_to_skip(case) or str(case.started)
+        if case.double and DOUBLE:
+            state += " (a double of CuPy, computed by NumPy: no GPU)"
+        terminalreporter.write_line(f"{case.name:>15}: {state}")
     for name in _missing():
         terminalreporter.write_line(f"{name} was asked for, but no test ran on it", red=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import subprocess
 import sys
@@ -39,8 +38,7 @@ def test_import_brings_no_other_library():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed")
-def test_absent_cupy_falls_back_with_one_warning():
+def test_absent_cupy_falls_back_with_one_warning(no_cupy):
     with pytest.warns(gdx.BackendFallbackWarning) as caught:
         chosen = gdx.use("cupy")
     assert chosen.name == gdx.backend().name == "numpy"
@@ -52,8 +50,7 @@ def test_absent_cupy_falls_back_with_one_warning():
     assert caught[0].filename == __file__
 
 
-@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed")
-def test_without_fallback_it_is_an_error():
+def test_without_fallback_it_is_an_error(no_cupy):
     with pytest.raises(gdx.BackendUnavailableError, match="cupy is not installed"):
         gdx.use("cupy", fallback=None)
     with (
@@ -65,9 +62,8 @@ def test_without_fallback_it_is_an_error():
 
 
 @pytest.mark.cupy_wheel
-def test_the_real_cupy_without_a_gpu_falls_back():
-    cupy = pytest.importorskip("cupy")
-    if cupy.cuda.is_available():
+def test_the_real_cupy_without_a_gpu_falls_back(real_cupy):
+    if real_cupy.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     with pytest.warns(gdx.BackendFallbackWarning, match="(?i)cuda.*Using numpy") as caught:
         assert gdx.use("cupy").name == "numpy"
@@ -77,10 +73,10 @@ def test_the_real_cupy_without_a_gpu_falls_back():
     with pytest.raises(gdx.BackendUnavailableError, match="(?i)cuda"):
         gdx.use("cupy", fallback=None)
     with pytest.warns(gdx.BackendFallbackWarning, match="(?i)cuda"):
-        assert gdx.use(cupy).name == "numpy"
+        assert gdx.use(real_cupy).name == "numpy"
     found = gdx.backends()["cupy"]
     assert not found.usable
-    assert found.version == cupy.__version__
+    assert found.version == real_cupy.__version__
     assert "cuda" in found.reason.lower()
     assert gdx.use("auto").name in ("numpy", "torch", "jax")
 

@@ -256,9 +256,8 @@ def test_the_arguments_of_a_kernel(monkeypatch, size):
 @pytest.mark.cupy_wheel
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("rule", ["adam", "amsgrad", "lion", "sgd"])
-def test_the_real_cupy_makes_one_kernel_of_a_rule(monkeypatch, rule, dtype):
+def test_the_real_cupy_makes_one_kernel_of_a_rule(real_cupy, monkeypatch, rule, dtype):
     """It is traced, but neither compiled nor run: that takes a GPU."""
-    cupy = pytest.importorskip("cupy")
     history = importlib.import_module("cupy._core.fusion")._FusionHistory
     traced, addresses = [], itertools.count(4096, 4096)
 
@@ -267,8 +266,8 @@ def test_the_real_cupy_makes_one_kernel_of_a_rule(monkeypatch, rule, dtype):
         raise KeyboardInterrupt  # which CuPy does not take for a reason to try another way
 
     def array(shape, kind):
-        memory = cupy.cuda.UnownedMemory(next(addresses), 4096, None, 0)
-        return cupy.ndarray(shape, kind, cupy.cuda.MemoryPointer(memory, 0))
+        memory = real_cupy.cuda.UnownedMemory(next(addresses), 4096, None, 0)
+        return real_cupy.ndarray(shape, kind, real_cupy.cuda.MemoryPointer(memory, 0))
 
     monkeypatch.setattr(history, "get_fusion", trace)
     segments = importlib.import_module("gdx.optimize.updates.segments")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
-
-import pytest
 
 from gdx.__main__ import main
 
@@ -49,8 +46,7 @@ def test_wrong_name():
     assert "Traceback" not in run.stderr
 
 
-@pytest.mark.skipif(importlib.util.find_spec("cupy") is not None, reason="CuPy is installed")
-def test_fallback_is_one_line(capsys):
+def test_fallback_is_one_line(no_cupy, capsys):
     assert main(["--backend", "cupy"]) == 0
     captured = capsys.readouterr()
     assert captured.err.startswith("gdx: the backend cupy cannot be used")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from traceback import walk_tb
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gdx.autodiff.core import TracingError
+from gdx.autodiff.traced import Traced
 from gdx.backends import library, namespace_of
 
 if TYPE_CHECKING:
@@ -16,10 +20,9 @@ if TYPE_CHECKING:
 
 XP = "(xp = gdx.array_namespace(x))"
 
-# How libraries say what they were handed: arrays of NumPy, its numbers and their dtypes,
+# How libraries call what they do not take: arrays of NumPy, its numbers and their dtypes.
 _OF_NUMPY = re.compile(r"(?<![.\w])numpy\.(ndarray|dtypes|\w+\d)\b")
-# or a traced array.
-_OF_TRACED = re.compile(r"\b(not|got|type) (an? |type )?(<class )?'?[\w.]*\bTraced\b")
+_HANDED = re.compile(r"\b(not|got|type) (an? |type )?(<class )?'?[\w.]*\bTraced\b")
 
 
 def explained(error: Exception, flat: Flat) -> Exception:
@@ -28,30 +31,63 @@ def explained(error: Exception, flat: Flat) -> Exception:
         return error
     if isinstance(error, flat.leaving):
         return _leaves(error)
-    for kind, meaning in _MEANINGS.items():
-        if isinstance(error, kind):
-            return meaning(error, flat) or error
+    for kinds, meaning in _MEANINGS:
+        found = meaning(error, flat) if isinstance(error, kinds) else None
+        if found is not None:
+            return found
     return error
 
 
-def _of_type_error(error: Exception, flat: Flat) -> Exception | None:
+def _of_mixture(error: Exception, flat: Flat) -> Exception | None:
+    return _mixed(library(flat.plain).name) if _mixes(error, flat) else None
+
+
+def _of_refusal(error: Exception, flat: Flat) -> Exception | None:
+    function = _refusing(error, library(flat.plain).package.partition(".")[0])
+    if function is None:
+        return None
+    return TracingError(
+        f"{function} does not take a traced array ({type(error).__name__}: "
+        f"{str(error).rstrip('.')}). Write an operator, or the function of the array's namespace "
+        f"{XP}."
+    )
+
+
+def _refusing(error: Exception, package: str) -> str | None:
+    """Return the function of a library that f called with a traced array, and which raised."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    message = str(error)
+    named = Traced.__name__ in message  # by compiled functions, whose frames have no values
+    for caller, frame in pairwise(frames):
+        called = _package(frame) in (package, "array_api_compat") and _package(caller) != "gdx"
+        holds = named or any(isinstance(value, Traced) for value in _values(frame))
+        if called and holds and _package(frames[-1]) == _package(frame):
+            return f"{_package(frame)}.{frame.f_code.co_name}"
+    # A compiled function may have no frame at all.
+    handed = named and (f"{package}." in message or _HANDED.search(message))
+    return f"a function of {package}" if handed else None
+
+
+def _values(frame: FrameType) -> list[Any]:
+    """Return the local variables of a frame, and what lies in its lists and tuples."""
+    values = list(frame.f_locals.values())
+    return values + [v for each in values if isinstance(each, list | tuple) for v in each]
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _of_operator(error: Exception, flat: Flat) -> Exception | None:
     from gdx.autodiff.lifting import traced_type  # with all rules, which PyTorch does not need
 
-    text, name = str(error), library(flat.plain).name
-    if _mixes(error, flat):
-        return _mixed(name)
-    if not (library(flat.plain).defers or traced_type(flat.plain).defers):
-        return TracingError(
-            f"{text}. If that is an operator with an array of {name} on its left and one that is "
-            "differentiated on its right: put the latter on the left, or write xp.multiply(c, x) "
-            f"for c * x {XP}."
-        )
-    if _OF_TRACED.search(text):
-        return TracingError(
-            f"a function of {name} itself was handed a traced array ({text}): call that of the "
-            f"array's namespace {XP}."
-        )
-    return None
+    if library(flat.plain).defers or traced_type(flat.plain).defers:
+        return None
+    return TracingError(
+        f"{error}. If that is an operator with an array of {library(flat.plain).name} on its left "
+        "and one that is differentiated on its right: put the latter on the left, or write "
+        f"xp.multiply(c, x) for c * x {XP}."
+    )
 
 
 def _of_runtime_error(error: Exception, flat: Flat) -> Exception | None:
@@ -75,11 +111,14 @@ def _of_value_error(error: Exception, flat: Flat) -> Exception | None:
     return None
 
 
-_MEANINGS: dict[type[Exception], Callable[[Exception, Flat], Exception | None]] = {
-    TypeError: _of_type_error,
-    RuntimeError: _of_runtime_error,
-    ValueError: _of_value_error,
-}
+# For the errors of each row, in order, what they may mean.
+_MEANINGS: tuple[tuple[Any, Callable[[Exception, Flat], Exception | None]], ...] = (
+    (RuntimeError, _of_runtime_error),
+    (ValueError, _of_value_error),
+    (TypeError, _of_mixture),
+    ((AttributeError, NotImplementedError, TypeError, ValueError), _of_refusal),
+    (TypeError, _of_operator),
+)
 
 
 def _leaves(error: BaseException) -> TracingError:

@@ -14,6 +14,7 @@ from gdx.autodiff.flat import Flat
 from gdx.autodiff.transforms import IGNORED, gradient_of, jvp, of_chosen_arguments
 from gdx.backends import Array, Namespace, device_of, is_complex, namespace_of
 from gdx.caller import warn
+from gdx.devices import on_device_of
 from gdx.trees import Tree, map_leaves
 
 
@@ -69,15 +70,24 @@ def jacobian(
 
     @functools.wraps(f)
     def of_jacobian(*args: Any, **kwargs: Any) -> Any:
-        function, chosen = of_chosen_arguments(f, argnums, args, kwargs)
-        flat = Flat(function, chosen)
-        rows = _rows(flat, engine_for(flat, engine))
-        items = [flat.like_inputs(row) for row in rows]
-        return flat.like_output(
-            [row if isinstance(argnums, list | tuple) else row[0] for row in items]
-        )
+        return _jacobian_of(f, argnums, args, kwargs, engine)
 
     return of_jacobian
+
+
+@on_device_of(2)
+def _jacobian_of(
+    f: Callable[..., Any],
+    argnums: int | Sequence[int],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    engine: str | None,
+) -> Any:
+    function, chosen = of_chosen_arguments(f, argnums, args, kwargs)
+    flat = Flat(function, chosen)
+    rows = _rows(flat, engine_for(flat, engine))
+    items = [flat.like_inputs(row) for row in rows]
+    return flat.like_output([row if isinstance(argnums, list | tuple) else row[0] for row in items])
 
 
 def _rows(flat: Flat, engine: Any) -> list[list[Array]]:
@@ -206,22 +216,34 @@ def hessian(
 
     @functools.wraps(f)
     def of_hessian(*args: Any, **kwargs: Any) -> Any:
-        function, chosen = of_chosen_arguments(f, argnums, args, kwargs)
-        numbers = tuple(range(len(chosen)))
-
-        def gradient(*trees: Tree) -> Any:
-            return gradient_of(function, numbers, trees, {}, engine=engine)[1]
-
-        flat = Flat(gradient, chosen)
-        rows = _forward_rows(flat, engine_for(flat, engine))
-        single = not isinstance(argnums, list | tuple)
-        of_inputs = [flat.like_inputs(row) for row in rows]
-        result = flat.like_output([row[0] if single else row for row in of_inputs])
-        return result[0] if single else result
+        return _hessian_of(f, argnums, args, kwargs, engine)
 
     return of_hessian
 
 
+@on_device_of(2)
+def _hessian_of(
+    f: Callable[..., Any],
+    argnums: int | Sequence[int],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    engine: str | None,
+) -> Any:
+    function, chosen = of_chosen_arguments(f, argnums, args, kwargs)
+    numbers = tuple(range(len(chosen)))
+
+    def gradient(*trees: Tree) -> Any:
+        return gradient_of(function, numbers, trees, {}, engine=engine)[1]
+
+    flat = Flat(gradient, chosen)
+    rows = _forward_rows(flat, engine_for(flat, engine))
+    single = not isinstance(argnums, list | tuple)
+    of_inputs = [flat.like_inputs(row) for row in rows]
+    result = flat.like_output([row[0] if single else row for row in of_inputs])
+    return result[0] if single else result
+
+
+@on_device_of(1)
 def hvp(f: Callable[..., Any], x: Tree, v: Tree, *, engine: str | None = None) -> Tree:
     """Return the product of the Hessian of a scalar function with a vector, Σ_j ∂²f/∂x_i∂x_j v_j.
 

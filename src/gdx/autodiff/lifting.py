@@ -375,8 +375,7 @@ def _careful(kind: type[Traced], pull: Callable[[Any], Any], g: Any) -> Any:
         if type(c) is not kind and library(kind.xp).on_host(c) and is_finite(c, kind.xp):
             return c
         xp = kind.functions
-        unused = xp.logical_and(g == 0, xp.logical_not(xp.isfinite(c)))
-        return xp.where(unused, xp.zeros_like(c), c)
+        return xp.where((g == 0) & xp.isnan(c), 0.0, c)  # 0 · ∞ is NaN
 
 
 def _lowered_option(value: Any) -> Any:

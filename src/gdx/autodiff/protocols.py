@@ -62,8 +62,8 @@ def of_ufunc(
                     break
             else:
                 return function(*inputs)
-    if kwargs and method == "__call__":
-        raise TracingError(f"{ufunc.__name__} cannot be differentiated with {min(kwargs)}=.")
+    if method == "__call__":
+        _refuse_options(ufunc.__name__, kwargs)
     found = _ROWS.get((ufunc, method))
     if found is None:
         name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
@@ -92,11 +92,28 @@ def _plain_options(kwargs: dict[str, Any]) -> bool:
 
 
 def of_cupy_kernel(x: Any, kernel: Any, *args: Any, **kwargs: Any) -> Any:
-    """Return what an elementwise kernel of CuPy gives, which has NumPy's name after a prefix."""
-    name = kernel.__name__.removeprefix("cupy_")
+    """Return what a ufunc of CuPy gives; other kernels have derivatives that nobody knows."""
+    name = library(x.xp).ufunc_name(kernel)
+    given = {key: value for key, value in kwargs.items() if value is not None}
+    if kernel.name == "cupy_fill" or "out" in given or (name and len(args) > kernel.nin):
+        raise TracingError(_ASSIGNED)
+    if name is None:
+        raise TracingError(_unknown(f"the kernel {kernel.name}"))
+    _refuse_options(name, given)
     row = _tables().ufunc_row(name) or _tables().FUNCTIONS.get(name)
-    told = {key: value for key, value in kwargs.items() if value is not None}
-    return _called(x, name, row, args, told)
+    return _called(x, name, row, args, {})
+
+
+_ASSIGNED = (
+    "a traced array cannot be assigned into a plain array (c += x, c[i] = x, out=c): its "
+    "derivative would be lost. Write c = c + x, or assign into xp.zeros_like(c), with "
+    "xp = gdx.array_namespace(x)."
+)
+
+
+def _refuse_options(name: str, options: dict[str, Any]) -> None:
+    if options:
+        raise TracingError(f"{name} cannot be differentiated with {min(options)}=.")
 
 
 def of_attribute(x: Any, name: str) -> Any:

@@ -9,9 +9,10 @@ from typing import Any
 
 from gdx.autodiff.engines import engine_for
 from gdx.autodiff.flat import Flat, beside
-from gdx.autodiff.traced import Traced
+from gdx.autodiff.traced import Traced, settled
 from gdx.backends import Array, device_of, is_array, is_complex, library, namespace_of
 from gdx.caller import warn
+from gdx.devices import on_device_of
 from gdx.options import integer
 from gdx.trees import Tree
 
@@ -68,6 +69,7 @@ IGNORED = (
 )
 
 
+@on_device_of(2)
 def gradient_of(
     f: Callable[..., Any],
     argnums: int | Sequence[int],
@@ -82,8 +84,9 @@ def gradient_of(
     flat = Flat(function, chosen, has_aux=has_aux)
     outputs, pullback, aux, depends = engine_for(flat, engine).vjp(flat, flat.inputs)
     y = _scalar(outputs, flat)
-    ones = library(flat.plain).quick.get("ones", flat.plain.ones)
-    one = ones(y.shape, dtype=y.dtype, device=device_of(flat.inputs[0]))
+    known, first = library(flat.plain), flat.inputs[0]
+    ones = known.quick.get("ones", flat.plain.ones)
+    one = known.alike(ones(y.shape, dtype=y.dtype, device=device_of(first)), settled(first))
     gradient = flat.like_inputs(pullback([one], last=True))
     return y, gradient[0] if not isinstance(argnums, list | tuple) else gradient, aux, depends
 
@@ -237,6 +240,7 @@ def grad(
     return gradient
 
 
+@on_device_of(1)
 def vjp(
     f: Callable[..., Any], *primals: Tree, has_aux: bool = False, engine: str | None = None
 ) -> Any:
@@ -288,6 +292,7 @@ def vjp(
     outputs = [_copied(y) for y in outputs]
     like = flat.like_output
 
+    @on_device_of(0)
     def pull(cotangent: Tree) -> tuple[Tree, ...]:
         return flat.like_inputs(pullback(beside("cotangent", cotangent, outputs, like, flat.plain)))
 
@@ -303,6 +308,7 @@ def _copied(x: Array) -> Array:
     return known.copied(x) if known.engine is None and known.writable(x) else x
 
 
+@on_device_of(1)
 def jvp(
     f: Callable[..., Any],
     primals: Sequence[Tree],

@@ -300,7 +300,12 @@ def as_like(
         raise TypeError(f"{name} must hold real numbers; got {obj!r}.")
     if dtype is None and host.dtype.kind == "f":
         dtype = x.dtype
-    return xp.asarray(host, dtype=dtype, device=device_of(x))
+    return made_beside(x, host, xp, dtype)
+
+
+def made_beside(x: Array, host: Any, xp: Namespace, dtype: DType | None = None) -> Array:
+    """Return an array of numbers from the host, on the device of `x`."""
+    return library(xp).alike(xp.asarray(host, dtype=dtype, device=device_of(x)), x)
 
 
 class read_only:  # noqa: N801 - used as a function, in a with statement

@@ -12,6 +12,7 @@ import importlib
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,16 +126,37 @@ def _numpy_added(x: Array, key: Any, value: Array) -> Array:
     return x
 
 
-def _cupy_added(x: Array, key: Any, value: Array) -> Array:
-    x = x.copy()
-    importlib.import_module("cupyx").scatter_add(x, key, value)
-    return x
-
-
 def _torch_added(x: Array, key: Any, value: Array) -> Array:
     places = _places(x, key, array_api_compat.array_namespace(x))
     values = value.expand(places.shape).reshape(-1)
     return x.reshape(-1).index_add(0, places.reshape(-1), values).reshape(x.shape)
+
+
+def _cupy_added(x: Array, key: Any, value: Array) -> Array:
+    x, at = x.copy(), importlib.import_module("cupy").add.at
+    if x.dtype.kind == "c":  # of which add.at knows nothing
+        at(x.real, key, value.real)
+        at(x.imag, key, value.imag)
+    else:
+        at(x, key, value)
+    return x
+
+
+def _cupy_sign(x: Array) -> Array:
+    """Return the sign of x, NaN of NaN; that of array-api-compat assigns through a mask."""
+    cupy = importlib.import_module("cupy")
+    if x.dtype.kind == "c":
+        size = cupy.absolute(x)
+        return x / cupy.where(size == 0, 1, size)
+    return cupy.where(cupy.isnan(x), x, cupy.sign(x))
+
+
+def _cupy_ufunc_name(kernel: Any) -> str | None:
+    """Return NumPy's name of a ufunc of CuPy, None for kernels of a user or of cupyx.scipy."""
+    if not isinstance(kernel, sys.modules["cupy"].ufunc) or not kernel.name.startswith("cupy_"):
+        return None
+    name: str = kernel.name.removeprefix("cupy_")
+    return {"true_divide": "divide"}.get(name, name)
 
 
 def _nothing(x: Array) -> None:
@@ -152,6 +174,10 @@ def _numpy_writable(x: Array) -> bool:
     if not flags.writeable or flags.forc:
         return bool(flags.writeable)
     return _apart([step / x.itemsize for step in x.strides], x.shape)
+
+
+def _cupy_writable(x: Array) -> bool:
+    return x.flags.forc or _apart([step / x.itemsize for step in x.strides], x.shape)
 
 
 def _numpy_floats(x: Array) -> memoryview | None:
@@ -207,8 +233,27 @@ def _check_mask(x: Array, masked: Any) -> None:
 
 def _dask_to_numpy(x: Array) -> Any:
     x = x.compute()
-    _check_mask(x, np.ma.is_masked(x))
-    return np.asarray(x)
+    if isinstance(x, np.ndarray | np.generic):
+        _check_mask(x, np.ma.is_masked(x))
+        return np.asarray(x)
+    return library(array_api_compat.array_namespace(x)).to_numpy(x)
+
+
+def _dask_updated(x: Array, key: Any, value: Any) -> Array:
+    x = x.copy()
+    x[key] = value
+    return x
+
+
+def _dask_alike(made: Array, x: Array) -> Array:
+    if type(made._meta) is type(x._meta):
+        return made
+    convert = array_api_compat.array_namespace(x._meta).asarray
+    return made.map_blocks(convert, meta=convert(made._meta))
+
+
+def _as_made(made: Array, x: Array) -> Array:
+    return made
 
 
 def _standard_devices(xp: Namespace) -> Sequence[Device]:
@@ -340,6 +385,8 @@ class Library:
         _nothing  # its memory as Python floats, if it can be had: they cost less than x[i] = v
     )
     copied: Callable[[Array], Array] = _copied  # in memory of its own
+    # An array that was just made, of parts of the kind that another one has:
+    alike: Callable[[Array, Array], Array] = _as_made
     overlap: Callable[[Array, Array], bool] = lambda x, y: x is y  # may x[i] = v change y, too?
     memory: Callable[[Array], int] = id  # one number for all arrays that share it
     owner: Callable[[Array], bool] = _always  # of its memory: it is no view of another array
@@ -361,6 +408,9 @@ class Library:
     locks: bool = False  # x.flags.writeable keeps x from being changed
     scalars: bool = True  # x[0] of a vector is a copy, no view without axes
     defers: bool = False  # its operators let a foreign array on the right take over
+    # What makes a device current, if that is where the library computes, wherever its arrays lie:
+    current: Callable[[Device], AbstractContextManager[Any]] | None = None
+    ufunc_name: Callable[[Any], str | None] = _nothing  # what NumPy calls a kernel of the library
     # Functions of the standard by shorter ways than those of its namespace:
     quick: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     numpy_dtypes: bool = False  # results have the dtypes that they have in NumPy
@@ -410,8 +460,12 @@ LIBRARIES = {
             memory=lambda x: x.data.mem.ptr,
             owner=lambda x: x.flags.owndata,
             added=_cupy_added,
+            current=_itself,  # a device of CuPy can be entered
+            ufunc_name=_cupy_ufunc_name,
+            writable=_cupy_writable,
             free_bytes=_cupy_free_bytes,
             fused=fusion.as_kernel,
+            quick={"sign": _cupy_sign},
             to_numpy=lambda x: x.get(),
             numpy_dtypes=True,
             defers=True,
@@ -467,6 +521,9 @@ LIBRARIES = {
             'pip install "dask[array]"',
             devices=lambda xp: ["cpu"],
             writable=_never,
+            copied=lambda x: x.copy(),
+            updated=_dask_updated,
+            alike=_dask_alike,  # chunks may be CuPy's
             settled=lambda x: x.persist(),
             fused=fusion.at_once,
             to_numpy=_dask_to_numpy,

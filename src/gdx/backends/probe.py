@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import sys
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from threading import RLock
 
@@ -185,9 +186,12 @@ def _wrapped(namespace: Namespace) -> Namespace:
 
 def _run_kernel(xp: Namespace, device: Device) -> Device:
     """Compute on `device` and look at the result; return the device by the library's own name."""
+    known = library(xp)
     try:
-        x = xp.asarray([3.0, 4.0], dtype=xp.float32, device=library(xp).find_device(device))
-        total = float(to_numpy(xp.sum(x * x)))
+        device = known.find_device(device)
+        with known.current(device) if known.current and device is not None else nullcontext():
+            x = xp.asarray([3.0, 4.0], dtype=xp.float32, device=device)
+            total = float(to_numpy(xp.sum(x * x)))
     except Exception as error:
         raise BackendUnavailableError(_reason(error)) from error
     if total != 25.0:

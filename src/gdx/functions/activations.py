@@ -17,9 +17,11 @@ from gdx.backends import (
     namespace_among,
     namespace_of,
 )
+from gdx.devices import on_device_of
 from gdx.options import integer
 
 
+@on_device_of(0)
 def sigmoid(x: Array) -> Array:
     r"""Logistic function, 1 / (1 + exp(-x)), elementwise.
 
@@ -66,6 +68,7 @@ def _sigmoid(x: Array) -> Array:
 _sigmoid.defvjp(lambda x: (_sigmoid(x),) * 2, lambda y, g: (g * (y * (1 - y)),), linear=True)
 
 
+@on_device_of(0)
 def relu(x: Array) -> Array:
     """Rectified linear unit, max(x, 0), elementwise.
 
@@ -92,18 +95,17 @@ def relu(x: Array) -> Array:
 
 @custom_vjp
 def _relu(x: Array) -> Array:
-    xp = namespace_of(x)
-    return xp.maximum(x, xp.zeros_like(x))
+    return namespace_of(x).maximum(x, 0.0)
 
 
 def _relu_pull(positive: Array, g: Array) -> tuple[Array]:
-    xp = namespace_among(g, positive)
-    return (xp.where(positive, g, xp.zeros_like(g)),)
+    return (namespace_among(g, positive).where(positive, g, 0.0),)
 
 
 _relu.defvjp(lambda x: (_relu(x), x > 0), _relu_pull, linear=True)
 
 
+@on_device_of(0)
 def softmax(x: Array, axis: int = -1) -> Array:
     r"""Softmax, exp(x_i) / Σ_j exp(x_j), along an axis.
 
@@ -143,6 +145,7 @@ def softmax(x: Array, axis: int = -1) -> Array:
     return _softmax(x, axis)
 
 
+@on_device_of(0)
 def log_softmax(x: Array, axis: int = -1) -> Array:
     r"""Logarithm of softmax, x_i - log Σ_j exp(x_j), along an axis.
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from gdx.autodiff.custom import custom_vjp, stop_gradient
 from gdx.backends import (
     FEW_BYTES,
@@ -24,10 +26,12 @@ from gdx.backends import (
     namespace_of,
     plain_namespace,
 )
+from gdx.devices import on_device_of
 from gdx.functions.activations import widened
 from gdx.options import not_negative
 
 
+@on_device_of(0)
 def cross_entropy_error(y: Array, t: Array, *, eps: float = 1e-7) -> Array:
     r"""Cross entropy of probabilities, -Σ t log(y + eps) / N.
 
@@ -104,6 +108,7 @@ def _surprise_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], Array], Non
 _surprise.defvjp(_surprise_kept, _surprise_pull, linear=True)
 
 
+@on_device_of(0)
 def softmax_cross_entropy(logits: Array, t: Array) -> Array:
     r"""Cross entropy of softmax, -Σ t log softmax(logits) / N, without rounding to probabilities.
 
@@ -152,26 +157,25 @@ def _surprise_of_logits_kept(logits: Array, target: Array, sums_to_one: bool) ->
     ones = xp.ones((shifted.shape[-1], 1), dtype=wide.dtype, device=device_of(wide))
     more = small @ ones + ((power - small) @ ones - 1)  # than one of them
     log_sum = xp.log1p(more)  # so that a probable class has a surprise with all its digits
-    chosen = xp.where(target != 0, shifted, 0.0)
-    if sums_to_one:
-        whole, weighted = 1, log_sum
-    else:
-        whole = xp.sum(target, axis=-1, keepdims=True)
-        weighted = xp.where(whole != 0, whole * log_sum, xp.zeros_like(log_sum))
-    total = xp.sum(weighted) - xp.sum(target * chosen)
+    surprise = log_sum - shifted
+    total = xp.sum(target * xp.where(target != 0, surprise, 0.0))
     loss = cast(total / math.prod(shifted.shape[:-1]), logits.dtype, xp)
-    return loss, (shifted, log_sum, power / (1 + more), target, whole)
+    return loss, (surprise, power, more, target, sums_to_one)
 
 
 def _surprise_of_logits_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], Array], None]:
-    shifted, log_sum, y, target, whole = kept
-    share = widened(g, namespace_among(g, y)) / math.prod(y.shape[:-1])
-    return share * (y * whole - target), lambda: share * (log_sum - shifted), None
+    surprise, power, more, target, sums_to_one = kept
+    xp = namespace_among(g, power, target)
+    share = widened(g, xp) / math.prod(power.shape[:-1])
+    y = power / (1 + more)
+    expected = y if sums_to_one else y * xp.sum(target, axis=-1, keepdims=True)
+    return share * (expected - target), lambda: share * surprise, None
 
 
 _surprise_of_logits.defvjp(_surprise_of_logits_kept, _surprise_of_logits_pull, linear=True)
 
 
+@on_device_of(0)
 def mean_squared_error(y: Array, t: Array) -> Array:
     r"""Mean of squared differences, Σ (y - t)² / n, over all n elements.
 
@@ -315,8 +319,8 @@ def _one_hot(labels: Array, y: Array, xp: Namespace) -> Array:
     one_hot = xp.astype(labels == places, y.dtype)
     if library(xp).on_host(labels):
         return one_hot
-    outside = (labels < 0) | (labels >= y.shape[-1])
-    return xp.where(outside, xp.nan, one_hot)
+    with np.errstate(invalid="ignore"):
+        return one_hot / xp.sum(one_hot, axis=-1, keepdims=True)  # NaN where the label is outside
 
 
 def _check_labels(labels: Array, classes: int, xp: Namespace) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from gdx.autodiff.transforms import gradient_of
 from gdx.backends import Array, floating, library, namespace_of
+from gdx.devices import on_device_of
 from gdx.numerical.comparison import Comparison
 from gdx.numerical.given import as_gradient
 from gdx.numerical.in_place import check_unchanged
@@ -68,6 +69,7 @@ class GradientCheck:
         return f"{self.verdict}: {self.message}"
 
 
+@on_device_of(1)
 def check_gradient(
     f: Callable[[Tree], Any],
     x: Tree,

@@ -13,12 +13,12 @@ from gdx.backends import (
     Array,
     Namespace,
     cast,
-    device_of,
     epsilon,
     epsilon_of,
     floating,
     is_array,
     library,
+    made_beside,
     namespace_of,
 )
 from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation, check_rows
@@ -249,13 +249,13 @@ class Differences:
         if type(numbers) is type(x):
             return numbers
         dtype = None if numbers.dtype.kind == "c" else x.dtype
-        return self.xp.asarray(numbers, dtype=dtype, device=device_of(x))
+        return made_beside(x, numbers, self.xp, dtype)
 
     def _of_each_element(self, value: Array) -> Array:
         """Return, for each element, the value of f where its direction is moved."""
         labels = np.maximum(self.directions.labels, 0)  # type: ignore[union-attr]
         xp = namespace_of(value)
-        return xp.take(value, xp.asarray(labels, device=device_of(value)), axis=0)
+        return xp.take(value, made_beside(value, labels, xp), axis=0)
 
     def check_reaction(
         self, f: Function, x: Array, layout: Layout, values: list[Array], fx: Array | None

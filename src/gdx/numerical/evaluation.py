@@ -15,6 +15,7 @@ from gdx.backends import (
     namespace_of,
     ran_out_of_memory,
 )
+from gdx.devices import on_device_of
 from gdx.numerical import workers
 from gdx.numerical.in_place import check_unchanged, one_at_a_time
 from gdx.numerical.points import STACK_BYTES, Points, bytes_of, protected
@@ -161,8 +162,13 @@ def _by_workers(f: Function, points: Points, by: Any) -> list[Any]:
 def _evaluated(shared: tuple[Function, Points], task: tuple[int, int]) -> list[Any]:
     """Return f at the points of a range of directions, stepped in a copy of x."""
     f, points = shared
-    known = library(namespace_of(points.x))
-    own = Points(known.copied(points.x), points.columns, points.directions)
+    return _at_copy(points.x, f, points, task)
+
+
+@on_device_of(0)  # in a thread of its own, another one is current
+def _at_copy(x: Array, f: Function, points: Points, task: tuple[int, int]) -> list[Any]:
+    known = library(namespace_of(x))
+    own = Points(known.copied(x), points.columns, points.directions)
     return one_at_a_time(f, own, *task, in_place=known.writable(own.x), of_numbers=False)
 
 

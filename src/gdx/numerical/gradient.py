@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gdx.backends import Array, ComplexError
+from gdx.devices import on_device_of
 from gdx.numerical.complex_parts import of_parts
 from gdx.numerical.differences import Differences
 from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation
@@ -18,6 +19,7 @@ from gdx.numerical.values import Function
 from gdx.trees import Tree, map_leaves
 
 
+@on_device_of(1)
 def numerical_gradient(
     f: Callable[[Tree], Any],
     x: Tree,
@@ -202,6 +204,7 @@ def gradient_at(f: Function, x: Tree, differences: Tree) -> tuple[Tree, int]:
     return map_leaves(at_leaf, x, differences), evaluations
 
 
+@on_device_of(1)
 def numerical_hessian_diagonal(
     f: Callable[[Tree], Any],
     x: Tree,

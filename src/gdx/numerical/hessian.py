@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gdx.backends import Array, cast, device_of, floating, is_array, library, namespace_of
+from gdx.devices import on_device_of
 from gdx.numerical.differences import Differences, Quotients
 from gdx.numerical.layout import Bounds, Step, lay_out
 from gdx.numerical.points import Directions, Points
@@ -21,6 +22,7 @@ from gdx.numerical.values import Function
 from gdx.trees import Tree, Unraveled, coarsest_epsilon, is_tree, leaves, map_leaves, raveled
 
 
+@on_device_of(1)
 def numerical_hessian(
     f: Callable[[Tree], Any],
     x: Tree,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gdx.backends import Array, as_like, floating, namespace_of
+from gdx.devices import on_device_of
 from gdx.numerical.complex_parts import of_parts
 from gdx.numerical.leafwise import derivative_of_leaf, leafwise, shape_of_f_and_x
 from gdx.numerical.line import Line
@@ -16,6 +17,7 @@ from gdx.numerical.values import Function
 from gdx.trees import StructureError, Tree, leaves, map_leaves
 
 
+@on_device_of(1)
 def numerical_jacobian(
     f: Callable[[Tree], Any],
     x: Tree,
@@ -91,6 +93,7 @@ def numerical_jacobian(
     return answer(result, return_error, full_output)
 
 
+@on_device_of(1)
 def numerical_jvp(
     f: Callable[[Tree], Any],
     x: Tree,

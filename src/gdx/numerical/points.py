@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdx.backends import Array, Namespace, device_of, library, namespace_of
+from gdx.backends import Array, Namespace, device_of, library, made_beside, namespace_of
 
 # Stacks of 0.5 to 4 MiB take a CPU the same time for each point; of 64 MiB, two to four times more.
 STACK_BYTES = 1024 * 1024
@@ -105,13 +105,13 @@ class Points:
 
     def _moved(self, first: int, last: int, xp: Namespace) -> Array:
         """Tell for each direction and element whether this is moved."""
-        device = device_of(self.x)
         if self.directions is None:
-            labels = xp.arange(self.count, device=device)
-            keys = [xp.arange(first, last, device=device)]
+            known, device = library(xp), device_of(self.x)
+            labels = known.alike(xp.arange(self.count, device=device), self.x)
+            keys = [known.alike(xp.arange(first, last, device=device), self.x)]
         else:
-            labels = xp.asarray(self.directions.labels, device=device)
-            keys = [xp.asarray(key[first:last], device=device) for key in self.directions.keys]
+            labels = made_beside(self.x, self.directions.labels, xp)
+            keys = [made_beside(self.x, key[first:last], xp) for key in self.directions.keys]
         moved = xp.expand_dims(keys[0], axis=1) == labels
         for key in keys[1:]:
             moved = moved | (xp.expand_dims(key, axis=1) == labels)

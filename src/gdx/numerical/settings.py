@@ -9,9 +9,9 @@ from gdx.backends import (
     Array,
     Namespace,
     as_like,
-    device_of,
     is_array,
     library,
+    made_beside,
     namespace_of,
 )
 from gdx.numerical import workers as by_workers
@@ -173,5 +173,5 @@ def fx_given(given: Any, x: Array, evaluation: Evaluation) -> Array | None:
         raise ValueError(f"f0 must be one number, f(x); got the shape {tuple(given.shape)}.")
     value = evaluation.gathered([given], x)
     if type(value) is not type(x):
-        value = xp.asarray(value, dtype=x.dtype, device=device_of(x))
+        value = made_beside(x, value, xp, x.dtype)
     return value

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from gdx.backends import to_numpy
+from gdx.devices import on_device_of
 from gdx.optimize.methods import steepest
 from gdx.optimize.result import DescentResult, Status
 from gdx.optimize.runs.fixed import ByRule, Plain
@@ -23,6 +24,7 @@ from gdx.options import positive, whole
 from gdx.trees import Tree, map_leaves
 
 
+@on_device_of(1)
 def gradient_descent(
     f: Callable[[Tree], Any],
     init_x: Tree,

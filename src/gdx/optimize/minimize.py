@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gdx.devices import on_device_of
 from gdx.optimize.methods import METHODS, Method, chosen
 from gdx.optimize.result import BatchResult, History, OptimizeResult, Status
 from gdx.optimize.runs.bounds import boxes, nearest
@@ -26,6 +27,7 @@ from gdx.options import not_negative, positive, whole
 from gdx.trees import Tree, coarsest_epsilon, is_tree, leaves
 
 
+@on_device_of(1)
 def minimize(
     f: Callable[[Tree], Any],
     x0: Tree,

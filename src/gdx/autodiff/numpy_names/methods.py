@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from gdx.autodiff.numpy_names import given
-from gdx.autodiff.numpy_names.indexing import compress
 from gdx.autodiff.numpy_names.shapes import transpose
 from gdx.autodiff.numpy_names.table import FUNCTIONS, Row, words
 from gdx.backends import Array, Namespace
@@ -32,7 +31,9 @@ METHODS: dict[str, Row] = {
     "astype": lambda xp, a, dtype, order="K", casting="unsafe", subok=True, copy=True: given.cast(
         xp, a, dtype
     ),
-    "compress": lambda xp, a, condition, axis=None: compress(xp, condition, a, axis),
+    "compress": lambda xp, a, condition, axis=None, out=None: FUNCTIONS["compress"](
+        xp, condition, a, axis=axis, out=out
+    ),
     "conj": given.conj,
     "conjugate": given.conj,
     "flatten": FUNCTIONS["ravel"],

@@ -143,7 +143,7 @@ translate(
         "broadcast_to": lambda xp, array, shape: xp.broadcast_to(
             given.arrays(xp, array)[0], given.ints(shape)
         ),
-        "copy": lambda xp, a: xp.asarray(a, copy=True),
+        "copy": lambda xp, a, *order, **layout: xp.asarray(a, copy=True),
         "flip": lambda xp, m, axis=None: xp.flip(given.array(xp, m), axis=axis),
         "fliplr": lambda xp, m: xp.flip(given.array(xp, m), axis=1),
         "flipud": lambda xp, m: xp.flip(given.array(xp, m), axis=0),

@@ -15,6 +15,7 @@ WAY_OUT: dict[str, str] = {
     "copyto": _ASSIGNS,
     "fill": _ASSIGNS,
     "fill_diagonal": _ASSIGNS,
+    "flags": "arrays like a traced one are made by xp.zeros_like(x), xp = gdx.array_namespace(x)",
     "geomspace": "numpy.exp(numpy.linspace(numpy.log(start), numpy.log(stop), num)) is the same",
     "histogram": "counts are constant almost everywhere",
     "insert": "numpy.concatenate([x[:i], values, x[i:]]) is the same",

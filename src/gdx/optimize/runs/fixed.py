@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from gdx.backends import Array, common_namespace, device_of, library, namespace_of
+from gdx.backends import Array, common_namespace, library, made_beside, namespace_of
 from gdx.optimize.result import Status
 from gdx.optimize.runs.bounds import nearest
 from gdx.optimize.runs.loop import Seen, relative_change
@@ -39,7 +39,7 @@ class FixedStep(ABC):
         first = leaves(x)[0]
         xp = namespace_of(first)
         # Steps may take the memory of x away, but what is read goes beside an array.
-        self.reads = Reads(xp.zeros(1, dtype=first.dtype, device=device_of(first)))
+        self.reads = Reads(made_beside(first, [0.0], xp, first.dtype))
         self.settled = _of_trees(library(xp).settled, x)
         self.steps = 0
         self.seen: Seen | None = None
@@ -228,7 +228,7 @@ def _of_trees(function: Callable[..., Any], like: Tree) -> Callable[..., Any]:
 
 def _beside(lr: float, x: Array) -> Array:
     """Return a number beside `x`: two arrays multiply quicker than an array and a number."""
-    return namespace_of(x).asarray(lr, dtype=x.dtype, device=device_of(x))
+    return made_beside(x, lr, namespace_of(x), x.dtype)
 
 
 def _stepped(x: Array, g: Array, rate: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gdx.backends import Array, device_of, library, namespace_of
+from gdx.backends import Array, device_of, library, made_beside, namespace_of
 from gdx.optimize.searches.searched import Direction, Move, Point
 
 # Below this share of yᵀy, sᵀy is taken for rounding, and the pair is left out.
@@ -41,7 +41,8 @@ class LBFGS(Direction):
 
     def _forget(self) -> None:
         x, n = self.x, self.pairs
-        self.rows = self.xp.zeros((2 * n, x.shape[0]), dtype=x.dtype, device=device_of(x))
+        zeros = self.xp.zeros((2 * n, x.shape[0]), dtype=x.dtype, device=device_of(x))
+        self.rows = self.known.alike(zeros, x)
         self.spare, self.gamma = 0, 1.0
         self.inverse = np.zeros((n, n))
         self.products = np.zeros((n, n))
@@ -75,7 +76,7 @@ class LBFGS(Direction):
         """Return the quasi-Newton direction, and the step 1."""
         with np.errstate(all="ignore"):  # on the way to infinity; the search will find no descent
             weights = self._learnt(*vectors)
-        along = self.xp.asarray(weights, dtype=self.x.dtype, device=device_of(self.x))
+        along = made_beside(self.x, weights, self.xp, self.x.dtype)
         d = along @ self.rows - self.gamma * move.new.free
         return d, 1.0 if self.diagonal.any() else move.step
 
@@ -130,7 +131,7 @@ class BFGS(Direction):
             curvature = s @ y
             if self.inverse is None:
                 eye = xp.eye(s.shape[0], dtype=s.dtype, device=device_of(s))
-                self.inverse = eye * (curvature / (y @ y))
+                self.inverse = library(xp).alike(eye, s) * (curvature / (y @ y))
             hy = self.inverse @ y
             scale = xp.maximum(curvature / (y @ hy), xp.ones_like(curvature))
             hy = scale * hy

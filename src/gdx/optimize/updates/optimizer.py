@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gdx.backends import Array, namespace_of
+from gdx.devices import on_device_of
 from gdx.optimize.updates.segments import Link, OptimizerState, Rate, Step, runner, working_dtype
 from gdx.options import not_negative, positive
 from gdx.trees import Tree, leaves
@@ -41,6 +42,7 @@ class Optimizer:
         """Return the learning rate of the step that is taken after `step` others."""
         return self._descending().rate(step)
 
+    @on_device_of(1)
     def init(self, params: Tree) -> OptimizerState:
         """Return the state before the first step: zeros for what the rules remember.
 
@@ -67,6 +69,7 @@ class Optimizer:
         slots = (tuple(_zeros(leaf) for _ in range(count)) for leaf in leaves(params))
         return OptimizerState(0, tuple(slots))
 
+    @on_device_of(1)
     def update(
         self, grad: Tree, state: OptimizerState, params: Tree
     ) -> tuple[Tree, OptimizerState]:
@@ -97,6 +100,7 @@ class Optimizer:
         self._descending()
         return runner(self.links, params, adds=False)(grad, state, params)
 
+    @on_device_of(1)
     def apply(self, grad: Tree, state: OptimizerState, params: Tree) -> tuple[Tree, OptimizerState]:
         """Return the parameters after the step, and the next state, in the memory of the old ones.
 
@@ -104,12 +108,13 @@ class Optimizer:
         overwritten: do not use the old ones afterwards. `grad` is never changed. Parameters,
         errors and the rest are as for `update`; many steps cost less by `runner`.
         """
-        return self.runner(params)(grad, state, params)
+        self._descending()
+        return runner(self.links, params, adds=True)(grad, state, params)
 
     def runner(self, params: Tree) -> Step:
         """Return `apply` for parameters of the structure, dtypes and library of `params`."""
         self._descending()
-        return runner(self.links, params, adds=True)
+        return on_device_of(0)(runner(self.links, params, adds=True))
 
     def _descending(self) -> Link:
         """Return the link with the learning rate."""

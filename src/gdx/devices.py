@@ -1,0 +1,69 @@
+"""Compute on the device of the arguments, in libraries that compute on a current one."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import FunctionType
+from typing import Any, ParamSpec, TypeVar, cast
+
+import numpy as np
+
+from gdx.backends import backend, device_of, is_array, library, namespace_of
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def on_device_of(place: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Let a function compute on the device of its arguments, of which `place` holds an array.
+
+    CuPy computes, and makes arrays, on the current device of a thread, wherever the arguments lie.
+    """
+
+    def decorated(function: Callable[P, R]) -> Callable[P, R]:
+        host, scope_of = np.ndarray, device_scope
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            if len(args) > place and type(args[place]) is host:
+                return function(*args, **kwargs)
+            scope = scope_of(*args[place:], *kwargs.values())
+            if scope is None:
+                return function(*args, **kwargs)
+            with scope:
+                return function(*args, **kwargs)
+
+        # With the globals of the function, as doctest looks for the functions of a module by them.
+        own = FunctionType(
+            call.__code__, function.__globals__, function.__name__, None, call.__closure__
+        )
+        return cast(Callable[P, R], functools.update_wrapper(own, function))
+
+    return decorated
+
+
+def device_scope(*values: object) -> AbstractContextManager[Any] | None:
+    """Return what makes the device of arrays, or else of the backend, current; None if none is."""
+    array = _first_array(values)
+    if array is None:
+        current = backend()
+        xp, device = current.xp, current.device
+    else:
+        xp, device = namespace_of(array), device_of(array)
+    scope = library(xp).current
+    return None if scope is None else scope(device)
+
+
+def _first_array(value: object) -> Any:
+    """Return an array among nested values; lists are looked into by their first item alone."""
+    if is_array(value):
+        return value
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, list):
+        value = tuple(value[:1])
+    if isinstance(value, tuple):
+        found = (_first_array(item) for item in value)
+        return next((array for array in found if array is not None), None)
+    return None
