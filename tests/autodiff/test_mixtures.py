@@ -195,7 +195,9 @@ def test_a_function_of_the_library_does_not_take_a_traced_array(name):
     own = pytest.importorskip(OWN[name])
     x = own.asarray(START)
     for f in (own.sum, lambda x: own.sum(own.exp(x)), lambda x: own.stack([x, x])[0, 0]):
-        with pytest.raises(gdx.TracingError, match=f"a function of {name} itself.*xp = gdx"):
+        with pytest.raises(
+            gdx.TracingError, match=f"{name}.* does not take a traced array.*xp = gdx"
+        ):
             gdx.grad(f, engine="tracer")(x)
 
 
@@ -203,4 +205,4 @@ def test_an_error_in_f_that_names_the_traced_array_stays_its_own(case):
     for f in (lambda x: x + "1", lambda x: x < "1", lambda x: x(1), lambda x: {}[x]):
         with pytest.raises(TypeError) as caught:
             gdx.grad(f, engine="tracer")(case.asarray(START))
-        assert "itself was handed" not in str(caught.value)
+        assert "does not take a traced array" not in str(caught.value)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 XP = "(xp = gdx.array_namespace(x))"
 
-# How libraries say that they were handed NumPy's arrays, numbers or dtypes.
+# How libraries call what they do not take: arrays of NumPy, its numbers and their dtypes.
 _OF_NUMPY = re.compile(r"(?<![.\w])numpy\.(ndarray|dtypes|\w+\d)\b")
+_HANDED = re.compile(r"\b(not|got|type) (an? |type )?(<class )?'?[\w.]*\bTraced\b")
 
 
 def explained(error: Exception, flat: Flat) -> Exception:
@@ -63,7 +64,8 @@ def _refusing(error: Exception, package: str) -> str | None:
         if called and holds and _package(frames[-1]) == _package(frame):
             return f"{_package(frame)}.{frame.f_code.co_name}"
     # A compiled function may have no frame at all.
-    return f"a function of {package}" if named and f"{package}." in message else None
+    handed = named and (f"{package}." in message or _HANDED.search(message))
+    return f"a function of {package}" if handed else None
 
 
 def _values(frame: FrameType) -> list[Any]:
