@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from gdx.autodiff.custom import custom_vjp, stop_gradient
 from gdx.backends import (
     FEW_BYTES,
@@ -316,11 +314,12 @@ def checked_target(t: object, y: Array, name: str, xp: Namespace) -> Array:
 def _one_hot(labels: Array, y: Array, xp: Namespace) -> Array:
     places = xp.arange(y.shape[-1], device=device_of(y))  # 300 of them would not fit int8
     labels = xp.reshape(cast(labels, places.dtype, xp), (*labels.shape, 1))
-    one_hot = xp.astype(labels == places, y.dtype)
+    holds = labels == places
+    one_hot = xp.astype(holds, y.dtype)
     if library(xp).on_host(labels):
         return one_hot
-    with np.errstate(invalid="ignore"):
-        return one_hot / xp.sum(one_hot, axis=-1, keepdims=True)  # NaN where the label is outside
+    # NaN where the label is outside. Dask would warn of a division by zero when it computes.
+    return xp.where(xp.any(holds, axis=-1, keepdims=True), one_hot, math.nan)
 
 
 def _check_labels(labels: Array, classes: int, xp: Namespace) -> None:
