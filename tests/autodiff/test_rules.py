@@ -38,6 +38,7 @@ def test_every_rule_has_a_case():
 NO_DERIVATIVE = {"empty_like", "ones_like", "zeros_like"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "dtype"), DTYPES, ids=IDS)
 def test_against_jax(rule, dtype, jax64):
     x = rule.arguments(0, dtype)
