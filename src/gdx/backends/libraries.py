@@ -412,7 +412,9 @@ class Library:
     views: bool = True  # x[1:] shares the memory of x
     locks: bool = False  # x.flags.writeable keeps x from being changed
     scalars: bool = True  # x[0] of a vector is a copy, no view without axes
-    defers: bool = False  # its operators let a foreign array on the right take over
+    # Its operators let a foreign array on the right take over; if not, traced arrays are made
+    # instances of its own type.
+    defers: bool = False
     # What makes a device current, if that is where the library computes, wherever its arrays lie:
     current: Callable[[Device], AbstractContextManager[Any]] | None = None
     ufunc_name: Callable[[Any], str | None] = _nothing  # what NumPy calls a kernel of the library
