@@ -116,8 +116,8 @@ _MEANINGS: tuple[tuple[Any, Callable[[Exception, Flat], Exception | None]], ...]
     (RuntimeError, _of_runtime_error),
     (ValueError, _of_value_error),
     (TypeError, _of_mixture),
-    ((AttributeError, NotImplementedError, TypeError, ValueError), _of_refusal),
     (TypeError, _of_operator),
+    ((AttributeError, NotImplementedError, TypeError, ValueError), _of_refusal),
 )
 
 

@@ -250,9 +250,10 @@ def _dask_updated(x: Array, key: Any, value: Any) -> Array:
 
 
 def _dask_alike(made: Array, x: Array) -> Array:
-    if type(made._meta) is type(x._meta):
+    part = getattr(x, "_meta", made._meta)  # a traced array does not tell
+    if type(made._meta) is type(part):
         return made
-    convert = array_api_compat.array_namespace(x._meta).asarray
+    convert = array_api_compat.array_namespace(part).asarray
     return made.map_blocks(convert, meta=convert(made._meta))
 
 
