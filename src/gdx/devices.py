@@ -15,6 +15,9 @@ from gdx.backends import backend, device_of, is_array, library, namespace_of
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Types of arrays that are computed with where they lie, whatever is current.
+_IN_PLACE: set[type] = {np.ndarray}
+
 
 def on_device_of(place: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let a function compute on the device of its arguments, of which `place` holds an array.
@@ -23,10 +26,10 @@ def on_device_of(place: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """
 
     def decorated(function: Callable[P, R]) -> Callable[P, R]:
-        host, scope_of = np.ndarray, device_scope
+        in_place, scope_of = _IN_PLACE, device_scope
 
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            if len(args) > place and type(args[place]) is host:
+            if len(args) > place and type(args[place]) in in_place:
                 return function(*args, **kwargs)
             scope = scope_of(*args[place:], *kwargs.values())
             if scope is None:
@@ -48,10 +51,13 @@ def device_scope(*values: object) -> AbstractContextManager[Any] | None:
     array = _first_array(values)
     if array is None:
         current = backend()
-        xp, device = current.xp, current.device
+        scope, device = library(current.xp).current, current.device
     else:
-        xp, device = namespace_of(array), device_of(array)
-    scope = library(xp).current
+        scope = library(namespace_of(array)).current
+        if scope is None:
+            _IN_PLACE.add(type(array))
+            return None
+        device = device_of(array)
     return None if scope is None else scope(device)
 
 

@@ -37,7 +37,7 @@ class Flat:
     def __init__(
         self, f: Callable[..., Any], trees: Sequence[Tree], *, has_aux: bool = False
     ) -> None:
-        self.f = f
+        self.of_inputs = f  # as a function of the inputs alone
         self.has_aux = has_aux
         self.leaving: tuple[type[Exception], ...] = ()  # what the engine raises where f does so
         self.leaving_words: str | None = None  # or how it says so in a RuntimeError, as a pattern
@@ -55,6 +55,7 @@ class Flat:
             raise ValueError("there is no array to differentiate with respect to.")
         self.xp = common_namespace(*self.inputs)
         self.plain = plain_namespace(self.xp)
+        self.of_inputs = lambda *arrays: f(*self.like_inputs(arrays))
 
     def __call__(self, *arrays: Array) -> tuple[list[Array], Any]:
         """Return the arrays of f(...), and what is auxiliary."""
@@ -78,10 +79,6 @@ class Flat:
             return [result], aux
         ys, self._of_result = flattened(result)
         return [self._array(y) for y in ys], aux
-
-    def of_inputs(self, *arrays: Array) -> Any:
-        """Return what f returns for arrays in the place of the inputs."""
-        return self.f(*arrays) if self.single else self.f(*self.like_inputs(arrays))
 
     def _array(self, y: Any) -> Array:
         if is_array(y):

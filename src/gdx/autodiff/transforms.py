@@ -69,7 +69,6 @@ IGNORED = (
 )
 
 
-@on_device_of(2)
 def gradient_of(
     f: Callable[..., Any],
     argnums: int | Sequence[int],
@@ -82,13 +81,23 @@ def gradient_of(
     """Return f(...), its gradient, what is auxiliary, and whether f uses its argument."""
     function, chosen = of_chosen_arguments(f, argnums, args, kwargs)
     flat = Flat(function, chosen, has_aux=has_aux)
+    current, of_one = library(flat.plain).current, not isinstance(argnums, list | tuple)
+    if current is None:
+        return _gradient_of(flat, of_one, engine)
+    with current(device_of(flat.inputs[0])):
+        return _gradient_of(flat, of_one, engine)
+
+
+def _gradient_of(flat: Flat, of_one: bool, engine: str | None) -> tuple[Any, Tree, Any, bool]:
     outputs, pullback, aux, depends = engine_for(flat, engine).vjp(flat, flat.inputs)
     y = _scalar(outputs, flat)
     known, first = library(flat.plain), flat.inputs[0]
     ones = known.quick.get("ones", flat.plain.ones)
-    one = known.alike(ones(y.shape, dtype=y.dtype, device=device_of(first)), settled(first))
+    one = ones(y.shape, dtype=y.dtype, device=device_of(first))
+    if known.chunked_like is not None:
+        one = known.chunked_like(one, settled(first))
     gradient = flat.like_inputs(pullback([one], last=True))
-    return y, gradient[0] if not isinstance(argnums, list | tuple) else gradient, aux, depends
+    return y, gradient[0] if of_one else gradient, aux, depends
 
 
 def _scalar(outputs: list[Array], flat: Flat) -> Array:

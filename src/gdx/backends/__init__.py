@@ -3,6 +3,7 @@
 from gdx.backends.arrays import (
     as_like,
     cast,
+    chunked_like,
     common_namespace,
     default_float,
     device_of,
@@ -70,6 +71,7 @@ __all__ = [
     "backend",
     "backends",
     "cast",
+    "chunked_like",
     "common_namespace",
     "default_float",
     "device_of",

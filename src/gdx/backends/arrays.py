@@ -41,9 +41,15 @@ def namespace_of(x: Array) -> Namespace:
     return _NAMESPACE_OF_TYPE.get(type(x)) or _looked_up(x)
 
 
+# Types of traced arrays, which tell the device in the library's terms.
+_TELL_DEVICE: set[type] = set()
+
+
 def remember_namespace(array_type: type, xp: Namespace) -> None:
     """Let all arrays of a type have one namespace, which then costs nothing to find."""
     _NAMESPACE_OF_TYPE[array_type] = xp
+    if plain_namespace(xp) is not xp:
+        _TELL_DEVICE.add(array_type)
 
 
 def _looked_up(x: Array) -> Namespace:
@@ -155,7 +161,9 @@ def _is_over(traced: Namespace, plain: Namespace) -> bool:
 
 def device_of(x: Array) -> Device:
     """Return the device on which `x` lies; None where that is open, as while JAX traces."""
-    return "cpu" if type(x) is np.ndarray else array_api_compat.device(x)
+    if type(x) is np.ndarray:
+        return "cpu"
+    return x.device if type(x) in _TELL_DEVICE else array_api_compat.device(x)
 
 
 def dtype_name(dtype: DType) -> str:
@@ -305,7 +313,13 @@ def as_like(
 
 def made_beside(x: Array, host: Any, xp: Namespace, dtype: DType | None = None) -> Array:
     """Return an array of numbers from the host, on the device of `x`."""
-    return library(xp).alike(xp.asarray(host, dtype=dtype, device=device_of(x)), x)
+    return chunked_like(xp.asarray(host, dtype=dtype, device=device_of(x)), x, xp)
+
+
+def chunked_like(made: Array, x: Array, xp: Namespace) -> Array:
+    """Return an array that was just made, in chunks of the kind that `x` has, in Dask."""
+    chunked = library(xp).chunked_like
+    return made if chunked is None else chunked(made, x)
 
 
 class read_only:  # noqa: N801 - used as a function, in a with statement

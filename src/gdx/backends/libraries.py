@@ -249,16 +249,12 @@ def _dask_updated(x: Array, key: Any, value: Any) -> Array:
     return x
 
 
-def _dask_alike(made: Array, x: Array) -> Array:
-    part = getattr(x, "_meta", made._meta)  # a traced array does not tell
-    if type(made._meta) is type(part):
+def _dask_chunked_like(made: Array, x: Array) -> Array:
+    chunk = getattr(x, "_meta", made._meta)  # a traced array does not tell
+    if type(made._meta) is type(chunk):
         return made
-    convert = array_api_compat.array_namespace(part).asarray
+    convert = array_api_compat.array_namespace(chunk).asarray
     return made.map_blocks(convert, meta=convert(made._meta))
-
-
-def _as_made(made: Array, x: Array) -> Array:
-    return made
 
 
 def _standard_devices(xp: Namespace) -> Sequence[Device]:
@@ -391,8 +387,8 @@ class Library:
         _nothing  # its memory as Python floats, if it can be had: they cost less than x[i] = v
     )
     copied: Callable[[Array], Array] = _copied  # in memory of its own
-    # An array that was just made, of parts of the kind that another one has:
-    alike: Callable[[Array, Array], Array] = _as_made
+    # An array that was just made, in chunks of the kind that another one has, if there are kinds:
+    chunked_like: Callable[[Array, Array], Array] | None = None
     overlap: Callable[[Array, Array], bool] = lambda x, y: x is y  # may x[i] = v change y, too?
     memory: Callable[[Array], int] = id  # one number for all arrays that share it
     owner: Callable[[Array], bool] = _always  # of its memory: it is no view of another array
@@ -538,7 +534,7 @@ LIBRARIES = {
             writable=_never,
             copied=lambda x: x.copy(),
             updated=_dask_updated,
-            alike=_dask_alike,  # chunks may be CuPy's
+            chunked_like=_dask_chunked_like,
             settled=lambda x: x.persist(),
             fused=fusion.at_once,
             to_numpy=_dask_to_numpy,

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gdx.backends import Array, Namespace, device_of, library, made_beside, namespace_of
+from gdx.backends import (
+    Array,
+    Namespace,
+    chunked_like,
+    device_of,
+    library,
+    made_beside,
+    namespace_of,
+)
 
 # Stacks of 0.5 to 4 MiB take a CPU the same time for each point; of 64 MiB, two to four times more.
 STACK_BYTES = 1024 * 1024
@@ -106,9 +114,8 @@ class Points:
     def _moved(self, first: int, last: int, xp: Namespace) -> Array:
         """Tell for each direction and element whether this is moved."""
         if self.directions is None:
-            known, device = library(xp), device_of(self.x)
-            labels = known.alike(xp.arange(self.count, device=device), self.x)
-            keys = [known.alike(xp.arange(first, last, device=device), self.x)]
+            labels = self._numbered(0, self.count, xp)
+            keys = [self._numbered(first, last, xp)]
         else:
             labels = made_beside(self.x, self.directions.labels, xp)
             keys = [made_beside(self.x, key[first:last], xp) for key in self.directions.keys]
@@ -116,6 +123,9 @@ class Points:
         for key in keys[1:]:
             moved = moved | (xp.expand_dims(key, axis=1) == labels)
         return moved
+
+    def _numbered(self, first: int, last: int, xp: Namespace) -> Array:
+        return chunked_like(xp.arange(first, last, device=device_of(self.x)), self.x, xp)
 
 
 def protected(x: Array) -> Array:

@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from gdx.backends import Array, common_namespace, library, made_beside, namespace_of
+from gdx.backends import (
+    Array,
+    chunked_like,
+    common_namespace,
+    device_of,
+    library,
+    made_beside,
+    namespace_of,
+)
 from gdx.optimize.result import Status
 from gdx.optimize.runs.bounds import nearest
 from gdx.optimize.runs.loop import Seen, relative_change
@@ -39,7 +47,8 @@ class FixedStep(ABC):
         first = leaves(x)[0]
         xp = namespace_of(first)
         # Steps may take the memory of x away, but what is read goes beside an array.
-        self.reads = Reads(made_beside(first, [0.0], xp, first.dtype))
+        beside = xp.zeros(1, dtype=first.dtype, device=device_of(first))
+        self.reads = Reads(chunked_like(beside, first, xp))
         self.settled = _of_trees(library(xp).settled, x)
         self.steps = 0
         self.seen: Seen | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gdx.backends import Array, device_of, library, made_beside, namespace_of
+from gdx.backends import Array, chunked_like, device_of, library, made_beside, namespace_of
 from gdx.optimize.searches.searched import Direction, Move, Point
 
 # Below this share of yᵀy, sᵀy is taken for rounding, and the pair is left out.
@@ -42,7 +42,7 @@ class LBFGS(Direction):
     def _forget(self) -> None:
         x, n = self.x, self.pairs
         zeros = self.xp.zeros((2 * n, x.shape[0]), dtype=x.dtype, device=device_of(x))
-        self.rows = self.known.alike(zeros, x)
+        self.rows = chunked_like(zeros, x, self.xp)
         self.spare, self.gamma = 0, 1.0
         self.inverse = np.zeros((n, n))
         self.products = np.zeros((n, n))
@@ -131,7 +131,7 @@ class BFGS(Direction):
             curvature = s @ y
             if self.inverse is None:
                 eye = xp.eye(s.shape[0], dtype=s.dtype, device=device_of(s))
-                self.inverse = library(xp).alike(eye, s) * (curvature / (y @ y))
+                self.inverse = chunked_like(eye, s, xp) * (curvature / (y @ y))
             hy = self.inverse @ y
             scale = xp.maximum(curvature / (y @ hy), xp.ones_like(curvature))
             hy = scale * hy

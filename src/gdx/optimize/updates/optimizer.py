@@ -69,7 +69,6 @@ class Optimizer:
         slots = (tuple(_zeros(leaf) for _ in range(count)) for leaf in leaves(params))
         return OptimizerState(0, tuple(slots))
 
-    @on_device_of(1)
     def update(
         self, grad: Tree, state: OptimizerState, params: Tree
     ) -> tuple[Tree, OptimizerState]:
@@ -100,7 +99,6 @@ class Optimizer:
         self._descending()
         return runner(self.links, params, adds=False)(grad, state, params)
 
-    @on_device_of(1)
     def apply(self, grad: Tree, state: OptimizerState, params: Tree) -> tuple[Tree, OptimizerState]:
         """Return the parameters after the step, and the next state, in the memory of the old ones.
 
@@ -108,13 +106,12 @@ class Optimizer:
         overwritten: do not use the old ones afterwards. `grad` is never changed. Parameters,
         errors and the rest are as for `update`; many steps cost less by `runner`.
         """
-        self._descending()
-        return runner(self.links, params, adds=True)(grad, state, params)
+        return self.runner(params)(grad, state, params)
 
     def runner(self, params: Tree) -> Step:
         """Return `apply` for parameters of the structure, dtypes and library of `params`."""
         self._descending()
-        return on_device_of(0)(runner(self.links, params, adds=True))
+        return runner(self.links, params, adds=True)
 
     def _descending(self) -> Link:
         """Return the link with the learning rate."""

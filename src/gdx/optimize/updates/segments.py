@@ -22,6 +22,7 @@ from gdx.backends import (
     is_real_floating,
     library,
 )
+from gdx.devices import on_device_of
 from gdx.optimize.updates.rules import RULES, Rule, Scalars
 from gdx.trees import StructureError, Tree, flattened, is_tree, map_leaves
 
@@ -141,7 +142,7 @@ def runner(links: Sequence[Link], params: Tree, *, adds: bool) -> Step:
     xp = common_namespace(*arrays)
     segments = list(_segments(links))
     if adds and not is_tree(params) and len(segments) == 1 and segments[0].reduction is None:
-        return _of_one_array(segments[0], xp, params.dtype)
+        return _on_device(_of_one_array(segments[0], xp, params.dtype), xp)
     known, like = library(xp), map_leaves(lambda _: _PLACE, params)
     copied = known.copied
     dtypes = [leaf.dtype for leaf in arrays]
@@ -187,7 +188,12 @@ def runner(links: Sequence[Link], params: Tree, *, adds: bool) -> Step:
             updates = [cast(u, p.dtype, xp) for u, p in zip(updates, old, strict=True)]
         return refill(iter(updates)), OptimizerState(state.step + 1, tuple(map(tuple, slots)))
 
-    return run
+    return _on_device(run, xp)
+
+
+def _on_device(step: Step, xp: Namespace) -> Step:
+    """Return what takes a step on the device of its gradient."""
+    return step if library(xp).current is None else on_device_of(0)(step)
 
 
 # Of the structure of the parameters their places are kept, not their arrays.
