@@ -398,7 +398,16 @@ def test_a_library_that_is_too_old(old_arrays, monkeypatch):
 
 @pytest.mark.parametrize(
     ("version", "is_outdated"),
-    [("0.4.9", True), ("0.4.35.dev1+cpu", True), ("0.4.36", False), ("0.10", False), ("", False)],
+    [
+        ("0.4.9", True),
+        ("0.4.35.dev1+cpu", True),
+        ("0.4", True),
+        ("0.4.36", False),
+        ("0.10", False),
+        ("", False),
+        ("0+unknown", False),
+        (None, False),
+    ],
 )
 def test_versions_are_compared_as_numbers(old_arrays, monkeypatch, version, is_outdated):
     monkeypatch.setattr(sys.modules["old_arrays"], "__version__", version)

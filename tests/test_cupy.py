@@ -245,6 +245,8 @@ CALLS = {
     "softmax_cross_entropy": lambda f, x: gdx.softmax_cross_entropy(x, 1),
     "cross_entropy_error": lambda f, x: gdx.cross_entropy_error(x, 1),
     "mean_squared_error": lambda f, x: gdx.mean_squared_error(x, x),
+    "a tree that begins without arrays": lambda f, x: gdx.minimize(lambda p: f(p[1]), [{}, x]).x[1],
+    "a pullback of a number": lambda f, x: gdx.vjp(f, x)[1](1.0)[0],
     "update": lambda f, x: ADAM.update(x, ADAM.init(x), x)[0],
     "apply": lambda f, x: ADAM.apply(x, ADAM.init(x), gdx.relu(x))[0],
 }
@@ -260,6 +262,16 @@ def test_results_lie_on_the_device_of_the_argument(cp, two_devices, counters, na
     assert result.device == second
     assert not counters.peers
     assert cp.cuda.Device() == first
+
+
+def test_a_network_computes_where_its_parameters_lie(cp, two_devices, counters):
+    _, second = two_devices
+    with gdx.using("cupy", device=1):
+        net = gdx.SimpleNet(3, 2, rng=0)
+    x, t = [[1.0, 2.0, 3.0]], [0]
+    for result in (net.predict(x), net.loss(x, t), net.accuracy(x, t), net.gradient(x, t)["W"]):
+        assert result.device == second
+    assert not counters.peers
 
 
 def test_arrays_are_made_on_the_device_of_the_backend(cp, two_devices):

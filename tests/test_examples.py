@@ -42,11 +42,16 @@ def test_on_numpy(name, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == EXAMPLES[name]
 
 
+ON_OTHERS = [
+    (name, backend)
+    for name in ("gradient_field", "optimizers", "simple_net", "finite_differences", "digits")
+    for backend in ("torch", "jax")
+    if (name, backend) != ("digits", "jax")  # which takes a minute, as nothing is compiled
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["torch", "jax"])
-@pytest.mark.parametrize(
-    "name", ["gradient_field", "optimizers", "simple_net", "finite_differences", "digits"]
-)
+@pytest.mark.parametrize(("name", "backend"), ON_OTHERS)
 def test_on_other_libraries(name, backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")

@@ -19,9 +19,12 @@ R = TypeVar("R")
 _IN_PLACE: set[type] = {np.ndarray}
 
 
-def on_device_of(place: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def on_device_of(
+    place: int, else_of: Callable[[Any], object] = lambda first: None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Let a function compute on the device of its arguments, of which `place` holds an array.
 
+    If there is no array among its arguments, on the device of what `else_of` finds in the first.
     CuPy computes, and makes arrays, on the current device of a thread, wherever the arguments lie.
     """
 
@@ -31,7 +34,7 @@ def on_device_of(place: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
             if len(args) > place and type(args[place]) in in_place:
                 return function(*args, **kwargs)
-            scope = scope_of(*args[place:], *kwargs.values())
+            scope = scope_of(*args[place:], *kwargs.values(), else_of(args[0]) if args else None)
             if scope is None:
                 return function(*args, **kwargs)
             with scope:
@@ -62,14 +65,16 @@ def device_scope(*values: object) -> AbstractContextManager[Any] | None:
 
 
 def _first_array(value: object) -> Any:
-    """Return an array among nested values; lists are looked into by their first item alone."""
+    """Return an array among nested values; a list that begins with a number holds none."""
     if is_array(value):
         return value
     if isinstance(value, dict):
         value = tuple(value.values())
-    if isinstance(value, list):
-        value = tuple(value[:1])
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) or (isinstance(value, list) and not _begins_with_number(value)):
         found = (_first_array(item) for item in value)
         return next((array for array in found if array is not None), None)
     return None
+
+
+def _begins_with_number(value: list[Any]) -> bool:
+    return bool(value) and isinstance(value[0], int | float | complex)

@@ -57,6 +57,10 @@ _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 
 
+# Of samples or, where they are lists, of the parameters.
+_on_device = on_device_of(1, lambda net: net._params)
+
+
 class Network(ABC):
     """What classifiers have in common, whatever their layers: one says how to make scores."""
 
@@ -83,7 +87,7 @@ class Network(ABC):
     def loss(self, x: Array, t: Array, params: Params | None = None) -> Array:
         """Return how far the scores are from `t`, a 0-d array."""
 
-    @on_device_of(1)
+    @_on_device
     def accuracy(self, x: Array, t: Array, params: Params | None = None) -> Array:
         """Return the share of samples whose highest score is at their label, a 0-d array.
 
@@ -96,7 +100,7 @@ class Network(ABC):
         label = xp.argmax(target, axis=-1) if target.shape == scores.shape else target
         return xp.mean(xp.astype(answer == cast(label, answer.dtype, xp), scores.dtype))
 
-    @on_device_of(1)
+    @_on_device
     def gradient(self, x: Array, t: Array, params: Params | None = None) -> Params:
         """Return the exact gradient of the loss with respect to each parameter, by name."""
         of_loss = grad(lambda p: self.loss(x, t, p))
@@ -183,7 +187,7 @@ class SimpleNet(Network):
         else:
             self._params["b"] = _assigned("b", value, self.W.shape[1:])
 
-    @on_device_of(1)
+    @_on_device
     def predict(self, x: Array, params: Params | None = None) -> Array:
         """Return the scores x W + b, of shape (..., n_out), for `x` of shape (..., n_in)."""
         W, b = _named(self._params if params is None else params)  # noqa: N806
@@ -194,7 +198,7 @@ class SimpleNet(Network):
         x, xp = _inputs(x, "W", W, b)
         return xp.matmul(x, W) + b
 
-    @on_device_of(1)
+    @_on_device
     def loss(self, x: Array, t: Array, params: Params | None = None) -> Array:
         """Return the cross entropy error of softmax(predict(x)) against `t`, a 0-d array.
 
@@ -288,7 +292,7 @@ class MLP(Network):
             self._names.append((f"W{i}", f"b{i}"))
         self._shapes = {name: tuple(p.shape) for name, p in self._params.items()}
 
-    @on_device_of(1)
+    @_on_device
     def predict(self, x: Array, params: Params | None = None) -> Array:
         """Return the scores of the last layer, of shape (..., sizes[-1]).
 
@@ -301,7 +305,7 @@ class MLP(Network):
             h = self._activation(xp.matmul(h, params[W]) + params[b])
         return xp.matmul(h, params[last[0]]) + params[last[1]]
 
-    @on_device_of(1)
+    @_on_device
     def loss(self, x: Array, t: Array, params: Params | None = None) -> Array:
         """Return the cross entropy of softmax(predict(x)) and `t`, a 0-d array.
 

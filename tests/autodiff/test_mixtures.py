@@ -187,6 +187,39 @@ def test_an_error_of_a_function_of_numpy_arrays_stays_its_own():
         gdx.grad(f)(np.asarray(START))
 
 
+def test_an_error_that_f_raises_stays_its_own():
+    torch = pytest.importorskip("torch")
+    calls = []
+
+    def f(x):
+        calls.append(x)
+        raise TypeError("my own: numpy.float64 expected")
+
+    with pytest.raises(TypeError, match="^my own"):
+        gdx.grad(f)(torch.asarray(START))
+    assert len(calls) == 1  # f is not called again to find out what the error means
+
+
+PLAIN = {
+    "+=": lambda c, x: c.__iadd__(x),
+    "@=": lambda c, x: np.matmul(c, x, c),
+    "out=": lambda c, x: np.exp(x, out=c),
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_plain_array_of_numpy_is_not_changed(name):
+    plain = np.eye(3)
+
+    def f(x):
+        PLAIN[name](plain, x)
+        return plain.sum()
+
+    with pytest.raises(gdx.TracingError, match="cannot be assigned into a plain array"):
+        gdx.grad(f)(np.ones((3, 3)))
+    np.testing.assert_array_equal(plain, np.eye(3))
+
+
 OWN = {"torch": "torch", "jax": "jax.numpy"}
 
 

@@ -15,11 +15,13 @@ def engine_for(flat: Flat, name: str | None) -> Any:
     if name not in (None, "tracer"):
         raise ValueError(f"engine must be None or 'tracer'; got {name!r}.")
     native = library(flat.xp).engine
-    if name == "tracer" or native is None:
+    if native is None:
         return _tracer()
     engine = native()
-    flat.leaving, flat.leaving_words = engine.leaves_trace(), engine.leaving
     flat.meets_numpy = engine.meets_numpy
+    if name == "tracer":
+        return _tracer()
+    flat.leaving, flat.leaving_words = engine.leaves_trace(), engine.leaving
     return engine
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import opcode
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from traceback import walk_tb
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gdx.autodiff.core import TracingError
-from gdx.autodiff.traced import Traced
+from gdx.autodiff.traced import Traced, settled
 from gdx.backends import library, namespace_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _HANDED = re.compile(r"\b(not|got|type) (an? |type )?(<class )?'?[\w.]*\bTraced\
 
 def explained(error: Exception, flat: Flat) -> Exception:
     """Return what `error` means, where f raised it because it was differentiated; or itself."""
-    if isinstance(error, TracingError):
+    if isinstance(error, TracingError) or _raised_by_f(error, flat):
         return error
     if isinstance(error, flat.leaving):
         return _leaves(error)
@@ -36,6 +36,28 @@ def explained(error: Exception, flat: Flat) -> Exception:
         if found is not None:
             return found
     return error
+
+
+_RAISES = opcode.opmap["RAISE_VARARGS"]
+
+
+def _raised_by_f(error: Exception, flat: Flat) -> bool:
+    """Tell whether a statement `raise` of the user's has raised an error, and no library."""
+    frame, last = None, -1
+    for traceback in _tracebacks(error):
+        frame, last = traceback.tb_frame, traceback.tb_lasti
+    made = type(settled(flat.inputs[0])).__module__.partition(".")[0]
+    libraries = ("array_api_compat", "gdx", "numpy", library(flat.plain).root, made)
+    if frame is None or _package(frame) in libraries:
+        return False
+    return frame.f_code.co_code[last] == _RAISES
+
+
+def _tracebacks(error: Exception) -> Iterator[TracebackType]:
+    traceback = error.__traceback__
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
 
 
 def _of_mixture(error: Exception, flat: Flat) -> Exception | None:
@@ -55,7 +77,7 @@ def _of_refusal(error: Exception, flat: Flat) -> Exception | None:
 
 def _refusing(error: Exception, package: str) -> str | None:
     """Return the function of a library that f called with a traced array, and which raised."""
-    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    frames = [traceback.tb_frame for traceback in _tracebacks(error)]
     message = str(error)
     named = Traced.__name__ in message  # by compiled functions, whose frames have no values
     for caller, frame in pairwise(frames):
@@ -115,7 +137,7 @@ def _of_value_error(error: Exception, flat: Flat) -> Exception | None:
 _MEANINGS: tuple[tuple[Any, Callable[[Exception, Flat], Exception | None]], ...] = (
     (RuntimeError, _of_runtime_error),
     (ValueError, _of_value_error),
-    (TypeError, _of_mixture),
+    ((AttributeError, TypeError), _of_mixture),
     (TypeError, _of_operator),
     ((AttributeError, NotImplementedError, TypeError, ValueError), _of_refusal),
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gdx.autodiff.core import TracingError, lifted
+from gdx.autodiff.core import CONSTANT, TracingError, lifted
 from gdx.backends import library
 
 Row = Callable[..., Any]
@@ -62,6 +62,8 @@ def of_ufunc(
                     break
             else:
                 return function(*inputs)
+    if out and library(kind.xp).numpy_dtypes and _loses(out, inputs):
+        raise TracingError(_ASSIGNED)
     if method == "__call__":
         _refuse_options(ufunc.__name__, kwargs)
     found = _ROWS.get((ufunc, method))
@@ -85,6 +87,12 @@ def of_function(x: Any, function: Any, types: Any, args: Sequence[Any], kwargs: 
         name = _tables().name_of(function)
         found = _ROWS[function] = name, _tables().FUNCTIONS.get(name)
     return _called(x, *found, args, kwargs)
+
+
+def _loses(out: Sequence[Any], inputs: Sequence[Any]) -> bool:
+    """Tell whether what follows the inputs would end in a plain array."""
+    followed = any(getattr(x, "owner", CONSTANT) is not CONSTANT for x in inputs)
+    return followed and not all(hasattr(x, "owner") for x in out)
 
 
 def _plain_options(kwargs: dict[str, Any]) -> bool:
@@ -167,8 +175,9 @@ def _called(x: Any, name: str, row: Row | None, args: Sequence[Any], kwargs: Any
 
 def _private(x: Any, name: str) -> str:
     return (
-        f"a function of {library(x.xp).name} itself was handed a traced array, of which it reads "
-        f"{name}: call that of the array's namespace, xp = gdx.array_namespace(x)."
+        f"a function of {library(x.xp).name} itself, or an assignment to one of its arrays, was "
+        f"handed a traced array, of which it reads {name}: write c = c + x for c += x, and call "
+        "the function of the array's namespace, xp = gdx.array_namespace(x)."
     )
 
 

@@ -205,7 +205,7 @@ class Traced:
         return int(self._constant("an index").__index__())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        host = to_numpy(self._constant("numpy.asarray, or an assignment into a NumPy array,"))
+        host = to_numpy(self._constant("numpy.asarray, or an assignment into a plain array,"))
         return np.array(host, dtype=dtype) if copy else np.asarray(host, dtype=dtype)
 
     def __dlpack__(

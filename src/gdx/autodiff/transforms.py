@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from gdx.autodiff.engines import engine_for
@@ -12,7 +13,7 @@ from gdx.autodiff.flat import Flat, beside
 from gdx.autodiff.traced import Traced, settled
 from gdx.backends import Array, device_of, is_array, is_complex, library, namespace_of
 from gdx.caller import warn
-from gdx.devices import on_device_of
+from gdx.devices import device_scope, on_device_of
 from gdx.options import integer
 from gdx.trees import Tree
 
@@ -301,9 +302,10 @@ def vjp(
     outputs = [_copied(y) for y in outputs]
     like = flat.like_output
 
-    @on_device_of(0)
     def pull(cotangent: Tree) -> tuple[Tree, ...]:
-        return flat.like_inputs(pullback(beside("cotangent", cotangent, outputs, like, flat.plain)))
+        with device_scope(flat.inputs[0]) or nullcontext():
+            arriving = beside("cotangent", cotangent, outputs, like, flat.plain)
+            return flat.like_inputs(pullback(arriving))
 
     y = like(outputs)
     return (y, pull, aux) if has_aux else (y, pull)

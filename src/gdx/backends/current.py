@@ -179,7 +179,7 @@ def _selected(
     if isinstance(name, str) and name == "auto":
         name, accelerator = first_accelerator()
         device = accelerator if device is None else device
-    if fallback is not None and fallback not in LIBRARIES:
+    if fallback not in (None, *LIBRARIES):
         raise ValueError(
             f"fallback must be None or one of {', '.join(LIBRARIES)}; got {fallback!r}."
         )

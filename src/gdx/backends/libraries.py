@@ -211,8 +211,9 @@ def _torch_overlap(x: Array, y: Array) -> bool:
 
 def _offered(x: Array) -> Any:
     """Bring an array to the host by a way that it offers, the last of which is number by number."""
-    if hasattr(x, "mask"):
-        _check_mask(x, array_api_compat.array_namespace(x.mask).any(x.mask))
+    mask = getattr(x, "mask", None)
+    if getattr(mask, "shape", None) == x.shape:
+        _check_mask(x, array_api_compat.array_namespace(mask).any(mask))
     if hasattr(x, "__dlpack__"):
         try:
             return np.from_dlpack(x)
@@ -565,13 +566,16 @@ def library(xp: Namespace) -> Library:
 def outdated(known: Library) -> str | None:
     """Say which version of an imported library is too old, if it is."""
     version = getattr(sys.modules.get(known.root), "__version__", "")
-    if not (known.lowest and version) or _release(version) >= _release(known.lowest):
+    found, lowest = _release(version), _release(known.lowest)
+    if found is None or lowest is None or found >= lowest:
         return None
     return f"{known.root} {version} is installed; gdx needs {known.lowest} or newer"
 
 
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", version)[:3]))
+def _release(version: object) -> tuple[int, ...] | None:
+    """Return the numbers of a version; None of one that does not say, as that of a checkout."""
+    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", str(version))
+    return found and tuple(int(part or 0) for part in found.groups())
 
 
 def may_fork(xp: Namespace) -> bool:
