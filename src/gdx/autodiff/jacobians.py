@@ -69,25 +69,17 @@ def jacobian(
     """
 
     @functools.wraps(f)
+    @on_device_of(0)
     def of_jacobian(*args: Any, **kwargs: Any) -> Any:
-        return _jacobian_of(f, argnums, args, kwargs, engine)
+        function, chosen = of_chosen_arguments(f, argnums, args, kwargs)
+        flat = Flat(function, chosen)
+        rows = _rows(flat, engine_for(flat, engine))
+        items = [flat.like_inputs(row) for row in rows]
+        return flat.like_output(
+            [row if isinstance(argnums, list | tuple) else row[0] for row in items]
+        )
 
     return of_jacobian
-
-
-@on_device_of(2)
-def _jacobian_of(
-    f: Callable[..., Any],
-    argnums: int | Sequence[int],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    engine: str | None,
-) -> Any:
-    function, chosen = of_chosen_arguments(f, argnums, args, kwargs)
-    flat = Flat(function, chosen)
-    rows = _rows(flat, engine_for(flat, engine))
-    items = [flat.like_inputs(row) for row in rows]
-    return flat.like_output([row if isinstance(argnums, list | tuple) else row[0] for row in items])
 
 
 def _rows(flat: Flat, engine: Any) -> list[list[Array]]:
@@ -215,32 +207,22 @@ def hessian(
     """
 
     @functools.wraps(f)
+    @on_device_of(0)
     def of_hessian(*args: Any, **kwargs: Any) -> Any:
-        return _hessian_of(f, argnums, args, kwargs, engine)
+        function, chosen = of_chosen_arguments(f, argnums, args, kwargs)
+        numbers = tuple(range(len(chosen)))
+
+        def gradient(*trees: Tree) -> Any:
+            return gradient_of(function, numbers, trees, {}, engine=engine)[1]
+
+        flat = Flat(gradient, chosen)
+        rows = _forward_rows(flat, engine_for(flat, engine))
+        single = not isinstance(argnums, list | tuple)
+        of_inputs = [flat.like_inputs(row) for row in rows]
+        result = flat.like_output([row[0] if single else row for row in of_inputs])
+        return result[0] if single else result
 
     return of_hessian
-
-
-@on_device_of(2)
-def _hessian_of(
-    f: Callable[..., Any],
-    argnums: int | Sequence[int],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    engine: str | None,
-) -> Any:
-    function, chosen = of_chosen_arguments(f, argnums, args, kwargs)
-    numbers = tuple(range(len(chosen)))
-
-    def gradient(*trees: Tree) -> Any:
-        return gradient_of(function, numbers, trees, {}, engine=engine)[1]
-
-    flat = Flat(gradient, chosen)
-    rows = _forward_rows(flat, engine_for(flat, engine))
-    single = not isinstance(argnums, list | tuple)
-    of_inputs = [flat.like_inputs(row) for row in rows]
-    result = flat.like_output([row[0] if single else row for row in of_inputs])
-    return result[0] if single else result
 
 
 @on_device_of(1)
