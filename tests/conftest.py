@@ -242,6 +242,18 @@ def _numpy_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(current, "_process", None)
 
 
+_STATES: dict[str, Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers(request: pytest.FixtureRequest) -> None:
+    """Let each test draw the same numbers from its module's RNG, whatever ran before it."""
+    generator = getattr(getattr(request.node, "module", None), "RNG", None)
+    if generator is not None:
+        first = _STATES.setdefault(request.node.module.__name__, generator.bit_generator.state)
+        generator.bit_generator.state = first
+
+
 _RAN: Counter[str] = Counter()
 
 
