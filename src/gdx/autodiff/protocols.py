@@ -176,7 +176,7 @@ def _called(x: Any, name: str, row: Row | None, args: Sequence[Any], kwargs: Any
 def _private(x: Any, name: str) -> str:
     return (
         f"a function of {library(x.xp).name} itself, or an assignment to one of its arrays, was "
-        f"handed a traced array, of which it reads {name}: write c = c + x for c += x, and call "
+        f"handed a traced array and read its {name}: write c = c + x for c += x, and call "
         "the function of the array's namespace, xp = gdx.array_namespace(x)."
     )
 

@@ -388,7 +388,7 @@ def to_numpy(x: Array, /) -> Any:
 
     This is the one way by which gdx copies numbers from a device to the host, but for printing,
     plotting and saving. A Dask array is computed. An array that offers neither DLPack nor
-    ``__array__`` is read number by number, and one of which elements are masked is a TypeError.
+    ``__array__`` is read number by number. Masked elements are a TypeError.
 
     Parameters
     ----------

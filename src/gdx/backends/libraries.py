@@ -135,7 +135,7 @@ def _torch_added(x: Array, key: Any, value: Array) -> Array:
 
 def _cupy_added(x: Array, key: Any, value: Array) -> Array:
     x, at = x.copy(), importlib.import_module("cupy").add.at
-    if x.dtype.kind == "c":  # of which add.at knows nothing
+    if x.dtype.kind == "c":  # add.at takes no complex numbers
         at(x.real, key, value.real)
         at(x.imag, key, value.imag)
     else:
