@@ -15,17 +15,18 @@ from gdx.backends import backend, device_of, is_array, library, namespace_of
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Types of arrays that are computed with where they lie, whatever is current.
+# Types of arrays whose libraries have no current device.
 _IN_PLACE: set[type] = {np.ndarray}
 
 
 def on_device_of(
     place: int, else_of: Callable[[Any], object] = lambda first: None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a function compute on the device of its arguments, of which `place` holds an array.
+    """Let a function compute on the device of its array arguments, the first of them at `place`.
 
-    If there is no array among its arguments, on the device of what `else_of` finds in the first.
-    CuPy computes, and makes arrays, on the current device of a thread, wherever the arguments lie.
+    CuPy computes and allocates on the thread's current device, wherever the arguments lie. Without
+    an array among the arguments, the device is that of the arrays which ``else_of(args[0])`` gives,
+    or else that of the current backend.
     """
 
     def decorated(function: Callable[P, R]) -> Callable[P, R]:
@@ -50,7 +51,10 @@ def on_device_of(
 
 
 def device_scope(*values: object) -> AbstractContextManager[Any] | None:
-    """Return what makes the device of arrays, or else of the backend, current; None if none is."""
+    """Return a context in which the device of the arrays, or else of the backend, is current.
+
+    None where the library has no current device.
+    """
     array = _first_array(values)
     if array is None:
         current = backend()

@@ -42,7 +42,7 @@ _RAISES = opcode.opmap["RAISE_VARARGS"]
 
 
 def _raised_by_f(error: Exception, flat: Flat) -> bool:
-    """Tell whether a statement `raise` of the user's has raised an error, and no library."""
+    """Tell whether the user's own code raised an error by a `raise` statement."""
     frame, last = None, -1
     for traceback in _tracebacks(error):
         frame, last = traceback.tb_frame, traceback.tb_lasti

@@ -210,7 +210,7 @@ def _torch_overlap(x: Array, y: Array) -> bool:
 
 
 def _offered(x: Array) -> Any:
-    """Bring an array to the host by a way that it offers, the last of which is number by number."""
+    """Bring an array to the host by DLPack or NumPy's protocols; without them, number by number."""
     mask = getattr(x, "mask", None)
     if getattr(mask, "shape", None) == x.shape:
         _check_mask(x, array_api_compat.array_namespace(mask).any(mask))
@@ -232,7 +232,7 @@ def _check_mask(x: Array, masked: Any) -> None:
     if bool(masked):
         raise TypeError(
             f"some elements of this {type(x).__name__} are masked, which a NumPy array cannot say: "
-            "bring x.data to the host, and x.mask beside it, or fill the elements first."
+            "convert x.data and x.mask separately, or fill the masked elements first."
         )
 
 
