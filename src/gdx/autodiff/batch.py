@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from gdx.autodiff.core import Rule, Trace, names
+from gdx.autodiff.core import Rule, Trace, TracingError, names
+from gdx.autodiff.memory import is_basic
 from gdx.autodiff.rules import ELEMENTWISE
-from gdx.autodiff.traced import is_basic
 from gdx.trees import refilled
 
 Array = Any
@@ -35,6 +35,12 @@ class Batch(Trace):
     def shape(self, value: Any) -> tuple[int, ...]:
         """Return the shape of one array of the stack."""
         return tuple(value.shape[1:])
+
+    def ended(self, value: Any) -> Any:
+        """Refuse: there is one array for each of the stack."""
+        raise TracingError(
+            "an array of a rule was kept that stands for many of them: use it in the rule alone."
+        )
 
     def process(
         self,
@@ -301,7 +307,7 @@ BATCHED: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(names("sum mean prod max min std all any count_nonzero"), _reducing),
     **dict.fromkeys(names("argmax argmin cumulative_sum cumulative_prod"), _along_one),
     "argsort": _along_last,
-    **dict.fromkeys((*_MATRIX_FUNCTIONS, "as_dtype", "truncated"), _as_it_is),
+    **dict.fromkeys((*_MATRIX_FUNCTIONS, "as_dtype", "duplicated", "truncated"), _as_it_is),
     **dict.fromkeys((f"fft.{name}" for name in _TRANSFORMS), _along_last),
     **dict.fromkeys((f"fft.{name}n" for name in _TRANSFORMS if "h" not in name), _over_axes),
     **dict.fromkeys(("fft.fftshift", "fft.ifftshift"), _shift),
@@ -310,6 +316,7 @@ BATCHED: dict[str, Callable[..., Any]] = {
     "expand_dims": _expand_dims,
     "flip": _flip,
     "getitem": _getitem,
+    "laid_out": lambda of, call, like: of.first,  # layouts are those of the stacks
     "linalg.solve": _solve,
     "matmul": _matmul,
     "moveaxis": _moveaxis,

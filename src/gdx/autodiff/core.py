@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +27,24 @@ class TracingError(TypeError):
     ``float()``, ``numpy.asarray`` or a function of another library it would become a constant in
     silence. ``gdx.stop_gradient`` makes a constant on purpose.
     """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        refusals.append(self)
+
+
+class _Refusals(threading.local):
+    """How often this thread has raised a `TracingError`, and the last one's message."""
+
+    count = 0
+    last = ""
+
+    def append(self, error: TracingError) -> None:
+        self.count += 1
+        self.last = str(error)
+
+
+refusals = _Refusals()
 
 
 def names(text: str) -> frozenset[str]:
@@ -59,24 +78,17 @@ class Rule(NamedTuple):
     joint: bool = False
 
 
-KEPT = (
-    "a traced array was used after the call that traced it: do not keep arrays from inside a "
-    "function that is differentiated; return them (has_aux=True)."
-)
-
-
 class Trace:
-    """One run of an interpreter."""
+    """One run of an interpreter; when it is over, its level is `OVER`, its arrays are constants."""
 
-    __slots__ = ("closed", "level")
+    __slots__ = ("level",)
 
     def __init__(self, level: int) -> None:
         self.level = level
-        self.closed = False
 
     def close(self) -> None:
-        """Let no array of this trace be used any more."""
-        self.closed = True
+        """End the run: from now on, its arrays are their values."""
+        self.level = OVER
 
     def process(
         self,
@@ -93,6 +105,33 @@ class Trace:
         """
         raise NotImplementedError
 
+    def detach(self, x: Any) -> None:
+        """Give an array of this trace, which nobody else has, memory of its own."""
+        x.value = x.functions.duplicated(x.value)
+
+    def ended(self, value: Any) -> Any:
+        """Return what an array is for the user when its trace is over."""
+        return value
+
+    def write(self, kind: type[Any], x: Any, key: Any, value: Any) -> bool:
+        """Assign to elements of an array of this trace whose memory is its own, if that can be.
+
+        Tell whether it was done.
+        """
+        return False
+
+    def below(self, kind: type[Any], target: Any, value: Any) -> Any:
+        """Return an assigned value one level down; NotImplemented if `target` cannot take it."""
+        if type(value) is kind:
+            owner = value.owner
+            if owner.level > self.level:
+                return NotImplemented
+            if owner is self or owner is CONSTANT:
+                value = value.value
+            if type(value) is kind and type(target) is not kind:
+                return NotImplemented
+        return value
+
     def shape(self, value: Any) -> tuple[int, ...]:
         """Return the shape that an array of this trace has for the user."""
         shape: tuple[int, ...] = value.shape
@@ -103,8 +142,6 @@ class Trace:
 
         Last, whether some are still traced.
         """
-        if self.closed:
-            raise TracingError(KEPT)
         values, places, nested = [*args], [], False
         for place, argument in enumerate(args):
             if type(argument) is kind:
@@ -120,7 +157,22 @@ class Trace:
         return values, places, nested
 
 
-CONSTANT = Trace(0)
+class Constants(Trace):
+    """Follows nothing: the owner of constants."""
+
+    __slots__ = ()
+
+    def write(self, kind: type[Any], x: Any, key: Any, value: Any) -> bool:
+        """Assign a constant."""
+        value = self.below(kind, x.value, value)
+        if value is NotImplemented:
+            return False
+        x.value[key] = value
+        return True
+
+
+OVER = -1
+CONSTANT = Constants(0)
 
 # A trace is above those that were opened before it, in whatever thread: only they can be inside.
 _levels = itertools.count(1)
@@ -149,10 +201,15 @@ def dispatching(kind: type[Any], function: Callable[..., Any], rule: Rule) -> Ca
         for argument in args:
             if type(argument) is kind:
                 traced = True
-                if argument.alias is not None:
+                if argument.memory is not None:
                     argument.refresh()
-                if argument.owner.level > top.level:
+                level = argument.owner.level
+                if level > top.level:
                     top = argument.owner
+                elif level < 0:
+                    argument.release()
+                    if argument.owner.level > top.level:
+                        top = argument.owner
         if not traced:
             return function(*args, **kwargs)
         if top is not CONSTANT:

@@ -97,10 +97,13 @@ class custom_vjp:  # noqa: N801 - a decorator
         if not traced:
             engine = engine_that_follows(args)
             return self.f(*args) if engine is None else self._by(engine, args)
-        kind, top = type(traced[0][2]), CONSTANT
+        kind: type[Traced] = type(traced[0][2])
+        top: Trace = CONSTANT
         for _, _, leaf in traced:
-            if leaf.alias is not None:
+            if leaf.memory is not None:
                 leaf.refresh()
+            if leaf.owner.level < 0:
+                leaf.release()
             if leaf.owner.level > top.level:
                 top = leaf.owner
         if not isinstance(top, Reverse | Forward):
@@ -231,6 +234,8 @@ def _stopped(x: Any) -> Any:
     if type(x) in _PLAIN:
         return x
     if isinstance(x, Traced):
-        return x.functions.stopped(x)
+        y = x.functions.stopped(x)
+        y.follow(x, _stopped, fixed=True)
+        return y
     engine = engine_that_follows([x])
     return x if engine is None else engine.stop_gradient(x)

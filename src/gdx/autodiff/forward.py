@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gdx.autodiff.core import Rule, Trace, lifted, opened
+from gdx.autodiff.core import Rule, lifted, opened
+from gdx.autodiff.guard import Guarded
 from gdx.autodiff.reverse import Reverse, pull_back
 from gdx.trees import refilled
 
 
-class Forward(Trace):
+class Forward(Guarded):
     """Carries tangents; a traced array is marked with its tangent, of its shape and dtype."""
 
     __slots__ = ()
@@ -18,6 +19,22 @@ class Forward(Trace):
     def input(self, kind: type[Any], x: Any, tangent: Any) -> Any:
         """Return `x` as an array that moves along `tangent`."""
         return kind(x, self, kind.beside(fitted(kind, tangent, x)))
+
+    def detach(self, x: Any) -> None:
+        """Give an array and its tangent memory of their own."""
+        super().detach(x)
+        x.mark = x.functions.duplicated(x.mark)
+
+    def write(self, kind: type[Any], x: Any, key: Any, value: Any) -> bool:
+        """Assign to elements of an array and of its tangent, in memory of their own."""
+        moving = type(value) is kind and value.owner is self
+        tangent = self.below(kind, x.mark, value.mark if moving else 0)
+        value = self.below(kind, x.value, value)
+        if value is NotImplemented or tangent is NotImplemented:
+            return False
+        x.value[key] = value
+        x.mark[key] = tangent
+        return True
 
     def process(
         self,

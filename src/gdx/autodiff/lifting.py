@@ -12,7 +12,8 @@ from typing import Any, cast
 import numpy as np
 
 from gdx.autodiff import protocols
-from gdx.autodiff.core import CONSTANT, TracingError, dispatching, lifted
+from gdx.autodiff.core import CONSTANT, TracingError, dispatching, lifted, names
+from gdx.autodiff.memory import View, shared
 from gdx.autodiff.rules import (
     COMPOSITE,
     CREATION,
@@ -32,7 +33,6 @@ from gdx.backends import (
     Namespace,
     is_complex,
     is_finite,
-    is_real_floating,
     library,
     remember_namespace,
 )
@@ -93,7 +93,9 @@ def traced_type(xp: Namespace) -> type[Traced]:
     if kind is None:
         kind = type("Traced", (Traced,), {"__slots__": SLOTS})
         kind.defers = known.defers
-    kind.xp, kind.views, kind.locks, kind.scalars = xp, known.views, known.locks, known.scalars
+    kind.xp, kind.known, kind.views, kind.scalars = xp, known, known.views, known.scalars
+    kind.array = type(xp.asarray(0.0))
+    kind.assignable = known.views and hasattr(kind.array, "__setitem__")
     kind.functions = _functions(kind)
     kind.namespace = _namespace(kind)
     for method, name in {**BINARY, **COMPARISONS, **UNARY}.items():
@@ -148,29 +150,24 @@ def _in_place(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def assign(self: Traced, other: Any) -> Any:
         new = function(self, other)
         known = library(self.xp)
-        number = not self.shape and self.alias is None
-        if number or not known.writable(settled(self)):
+        now = settled(self)
+        if type(self.memory) is not View and (
+            isinstance(now, np.generic) or not known.writable(now)
+        ):
             return new
-        if new.shape != self.shape:
-            raise ValueError(
-                f"in place, as by y += v, the result has the shape {new.shape}, and y has "
-                f"{self.shape}: write y = y + v."
-            )
+        self.check_fits(new)
         if new.dtype != self.dtype:
-            if self.xp.isdtype(new.dtype, "complex floating") or not is_real_floating(
-                self.xp, self.dtype
-            ):
-                raise TypeError(
-                    f"in place, as by y += v, the result is of {new.dtype}, and y of {self.dtype}: "
-                    "write y = y + v."
-                )
             new = self.functions.as_dtype(new, self.dtype)
-        if getattr(settled(new), "strides", None) != getattr(settled(self), "strides", None):
+        if _layout(settled(new)) != _layout(now):
             new = self.functions.updated(self, ..., new)
         self.assign(new)
         return self
 
     return assign
+
+
+def _layout(x: Any) -> Any:
+    return type(x), getattr(x, "strides", None)
 
 
 def _own(xp: Namespace) -> dict[str, Callable[..., Any]]:
@@ -183,6 +180,8 @@ def _own(xp: Namespace) -> dict[str, Callable[..., Any]]:
 
     return {
         "as_dtype": as_dtype,
+        "duplicated": library(xp).duplicated,
+        "laid_out": library(xp).laid_out,
         "getitem": operator.getitem,
         "placed": functools.partial(placed, xp),
         "stopped": lambda x: x,
@@ -210,7 +209,7 @@ def _functions(kind: type[Traced]) -> Functions:
         function = _found(functions, name)
         _set(functions, name, _viewing(kind, function, name.rpartition(".")[2], name in VIEWS))
     for name, body in COMPOSITE.items():
-        _set(functions, name, _composite(kind, functions, body, _found(xp, name)))
+        _set(functions, name, _composite(kind, functions, name, body, _found(xp, name)))
     for name, advice in NOT_DIFFERENTIABLE.items():
         function = _found(xp, name)
         if function is not None:
@@ -255,7 +254,7 @@ def _namespace(kind: type[Traced]) -> Functions:
 
 
 LINEAR_ALGEBRA = frozenset(("matmul", "matrix_transpose", "tensordot", "vecdot"))
-INTERNAL = frozenset(("as_dtype", "getitem", "placed", "stopped", "truncated", "updated"))
+INTERNAL = names("as_dtype duplicated getitem laid_out placed stopped truncated updated")
 NAMES = {
     *RULES,
     *COMPOSITE,
@@ -316,12 +315,16 @@ def _of_list(function: Callable[..., Any]) -> Callable[..., Any]:
 def _composite(
     kind: type[Traced],
     functions: Functions,
+    name: str,
     body: Callable[..., Any],
     plain: Callable[..., Any] | None,
 ) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         if plain is None or _holds(kind, args) or (kwargs and _holds(kind, kwargs.values())):
-            return body(functions, *args, **kwargs)
+            result = body(functions, *args, **kwargs)
+            if plain is None or not kind.views:
+                return result
+            return shared(kind, name, plain, args, kwargs, result)
         return plain(*args, **kwargs)
 
     return functools.wraps(plain or body)(call)

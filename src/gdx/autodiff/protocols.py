@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gdx.autodiff.core import CONSTANT, TracingError, lifted
+from gdx.autodiff.memory import WITHOUT_AXES, shared
 from gdx.backends import library
 
 Row = Callable[..., Any]
@@ -72,6 +73,8 @@ def of_ufunc(
         row = _tables().ufunc_row(ufunc.__name__, method)
         found = _ROWS[ufunc, method] = name, row
     result = _called(x, *found, inputs, kwargs)
+    if method == "__call__":
+        result = shared(kind, found[0], ufunc, inputs, kwargs, result)
     return _put(result, out) if out else result
 
 
@@ -86,7 +89,8 @@ def of_function(x: Any, function: Any, types: Any, args: Sequence[Any], kwargs: 
     if found is None:
         name = _tables().name_of(function)
         found = _ROWS[function] = name, _tables().FUNCTIONS.get(name)
-    return _called(x, *found, args, kwargs)
+    result = _called(x, *found, args, kwargs)
+    return shared(kind, found[0], function, args, kwargs, result)
 
 
 def _loses(out: Sequence[Any], inputs: Sequence[Any]) -> bool:
@@ -147,7 +151,11 @@ def _method(name: str, direct: Row | None) -> Row:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         if direct is not None and not args and (not kwargs or _plain_options(kwargs)):
             return direct(self, **kwargs)
-        return _called(self, name, row, (self, *args), kwargs)
+        result = _called(self, name, row, (self, *args), kwargs)
+        return shared(type(self), f".{name}", own, (self, *args), kwargs, result)
+
+    def own(x: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(x, name)(*args, **kwargs)
 
     return method
 
@@ -160,6 +168,7 @@ def _put(result: Any, out: tuple[Any, ...]) -> Any:
     """Assign a result to the arrays that were given for it."""
     results = result if isinstance(result, tuple) else (result,)
     for target, value in zip(out, results, strict=True):
+        target.check_fits(value)
         target[...] = value
     return out if isinstance(result, tuple) else out[0]
 
@@ -168,9 +177,20 @@ def _called(x: Any, name: str, row: Row | None, args: Sequence[Any], kwargs: Any
     if row is None:
         raise TracingError(_unknown(name))
     try:
-        return lifted(type(x), row(x.functions, *args, **kwargs))
+        result = lifted(type(x), row(x.functions, *args, **kwargs))
     except _tables().NotTranslated as error:
         raise TracingError(f"{name} cannot be differentiated so: {error}.") from None
+    if x.known.numpy_dtypes and name not in WITHOUT_AXES:
+        return _numbers(type(x), result)
+    return result
+
+
+def _numbers(kind: Any, y: Any) -> Any:
+    """Return arrays without axes as the numbers that NumPy has in their place."""
+    if type(y) is kind:
+        without_axes = not y.shape and type(y.functions.settled(y)) is np.ndarray
+        return y.functions.getitem(y, ()) if without_axes else y
+    return tuple(_numbers(kind, item) for item in y) if type(y) is tuple else y
 
 
 def _private(x: Any, name: str) -> str:

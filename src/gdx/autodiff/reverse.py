@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from gdx.autodiff.core import Rule, Trace, lifted, names
+from gdx.autodiff.core import Rule, lifted, names
+from gdx.autodiff.guard import Guarded
+from gdx.autodiff.memory import is_plain
+from gdx.backends import device_of
 from gdx.trees import refilled
 
 # Their pulls remember no array.
@@ -43,11 +46,96 @@ class Node:
 
     def joined(self, kind: type[Any], g: Any, other: Any) -> Any:
         """Return a cotangent that arrives here, with that which was here already."""
+        if type(g) is OfPart or type(g) is Total:
+            return g.joined(kind, self, other)
         if g.shape != self.shape:
             g = kind.functions.unbroadcast(g, self.shape)
         if g.dtype != self.dtype:
             g = kind.functions.as_dtype(g, self.dtype)
-        return g if other is None else kind.beside(other) + g
+        if other is None:
+            return g
+        if type(other) is Total:
+            return Total(kind.beside(other.array) + g)
+        return kind.beside(other) + g
+
+
+class Total:
+    """A cotangent in memory of its own, to parts of which others are added in place."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    @classmethod
+    def of(cls, kind: type[Any], g: Any) -> Total:
+        """Return a cotangent in memory of its own."""
+        return g if type(g) is cls else cls(kind.functions.duplicated(g))
+
+    def taking(self, kind: type[Any], g: Any) -> Any:
+        """Return the array, to which `g` can be assigned."""
+        if type(g) is kind and type(self.array) is not kind:
+            self.array = lifted(kind, self.array)
+        return self.array
+
+    def joined(self, kind: type[Any], node: Node, other: Any) -> Total:
+        """Return the total with what was at its node already."""
+        if other is None:
+            return self
+        return Total(kind.beside(self.array) + (other.array if type(other) is Total else other))
+
+
+class OfPart:
+    """The cotangent of a part of an array; that of the rest is zero."""
+
+    __slots__ = ("g", "key")
+
+    def __init__(self, key: Any, g: Any) -> None:
+        self.key = key
+        self.g = g
+
+    def joined(self, kind: type[Any], node: Node, other: Any) -> Total:
+        """Return the total of a node with this added to its part."""
+        if other is None:
+            zeros = kind.functions.zeros(node.shape, dtype=node.dtype, device=device_of(self.g))
+            total = Total(zeros)
+        else:
+            total = Total.of(kind, other)
+        array = total.taking(kind, self.g)
+        array[self.key] = self.g if other is None else array[self.key] + self.g
+        return total
+
+
+class PartNode(Node):
+    """The node of a part of an array."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, order: int, like: Any, parent: Any, key: Any) -> None:
+        super().__init__(order, like, (parent,))
+        self.key = key
+
+    def pulled(self, kind: type[Any], g: Any) -> Sequence[Any]:
+        """Return the cotangent of the array, of which only a part differs from zero."""
+        return (OfPart(self.key, g),)
+
+
+class WrittenNode(Node):
+    """The node of an array to a part of which was assigned: `parents` are the old one and that."""
+
+    __slots__ = ("key", "of_value")
+
+    def __init__(self, order: int, like: Any, parents: Sequence[Any], key: Any) -> None:
+        super().__init__(order, like, parents)
+        self.key = key
+
+    def pulled(self, kind: type[Any], g: Any) -> Sequence[Any]:
+        """Return the cotangent without the part, in place, and the part."""
+        total = Total.of(kind, g)
+        array, key = total.array, self.key
+        part = kind.functions.asarray(array[key], copy=True) if len(self.parents) > 1 else None
+        array[key] = 0
+        return (total,) if part is None else (total, part)
 
 
 class JointNode(Node):
@@ -90,32 +178,14 @@ class Outputs:
         return gs
 
 
-class Reverse(Trace):
+class Reverse(Guarded):
     """Remembers; a traced array is marked with its `Node`."""
 
-    __slots__ = ("last", "locked")
+    __slots__ = ("last",)
 
     def __init__(self, level: int) -> None:
         super().__init__(level)
         self.last = 0
-        self.locked: list[Any] = []
-
-    def close(self) -> None:
-        """Let no array of this trace be used any more, and what was kept be changed again."""
-        super().close()
-        locked, self.locked = self.locked, []
-        while locked:  # a view cannot be unlocked before its base
-            left = [x for x in locked if not _unlocked(x)]
-            locked = left if len(left) < len(locked) else []
-
-    def lock(self, kind: type[Any], args: Any) -> None:
-        """Keep plain arrays from being changed in f after they were used; pulls remember them."""
-        for x in args:
-            if type(x) is tuple:
-                self.lock(kind, x)
-            elif type(x) is np.ndarray and x.flags.writeable:
-                x.flags.writeable = False
-                self.locked.append(x)
 
     def input(self, kind: type[Any], x: Any) -> Any:
         """Return `x` as an array to which cotangents will be pulled back."""
@@ -134,11 +204,14 @@ class Reverse(Trace):
         """Call the function one level down, and remember how to pull back."""
         values, places, nested = self.values(kind, args)
         y = (call if nested else function)(*values, **kwargs)
-        if kind.locks and len(args) > len(places) and rule.name not in FORGETFUL:
-            self.lock(kind, args)
+        if len(args) > len(places) and rule.name not in FORGETFUL:
+            values = self.guard.kept(kind, values, places)
         told, told_values = y, values
         if not kind.defers:
             told, told_values = kind.beside(y), [kind.beside(value) for value in values]
+        if rule.name == "getitem" and kind.assignable and _is_assignable(*values):
+            self.last -= 1
+            return kind(y, self, PartNode(self.last, y, args[0].mark, values[1]))
         parents, pulls = [], []
         for place in places:
             maker = rule.vjps[place]
@@ -151,6 +224,20 @@ class Reverse(Trace):
             return self.outputs(kind, y, parents, lambda gs: (pulls[0](gs),))
         self.last -= 1
         return kind(y, self, Node(self.last, y, parents, pulls))
+
+    def write(self, kind: type[Any], x: Any, key: Any, value: Any) -> bool:
+        """Assign to elements of an array in memory of its own."""
+        parents = [x.mark]
+        if type(value) is kind and value.owner is self:
+            parents.append(value.mark)
+        value = self.below(kind, x.value, value)
+        if value is NotImplemented or not _is_assignable(x, key):
+            return False
+        x.value[key] = value
+        self.last -= 1
+        (key,) = self.guard.kept(kind, [key], ())
+        x.mark = WrittenNode(self.last, x.value, parents, key)
+        return True
 
     def joint(self, kind: type[Any], y: Any, parents: Sequence[Any], pull: Any) -> Any:
         """Return an array; `pull` maps its cotangent to those of all the parents."""
@@ -169,12 +256,10 @@ class Reverse(Trace):
         return refilled(type(ys), traced)
 
 
-def _unlocked(x: Any) -> bool:
-    try:
-        x.flags.writeable = True
-    except ValueError:
-        return False
-    return True
+def _is_assignable(x: Any, key: Any) -> bool:
+    """Tell whether the standard lets elements of x be assigned there, none of them twice."""
+    parts = key if type(key) is tuple else (key,)
+    return x.shape != () and is_plain(key) and not any(part is None for part in parts)
 
 
 def _at(place: int, g: Any) -> tuple[int, Any]:
@@ -198,6 +283,8 @@ def pull_back(kind: type[Any], nodes: list[Any], cotangents: list[Any]) -> dict[
     while turns:
         node = heappop(turns)[1]
         g = waiting.pop(node)
+        if type(g) is Total and type(node) is not WrittenNode:
+            g = g.array
         if not node.parents:
             inputs[node] = g
             continue

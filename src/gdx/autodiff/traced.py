@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from gdx.autodiff import protocols
-from gdx.autodiff.core import CONSTANT, Trace, TracingError, lifted
-from gdx.backends import device_of, to_numpy
+from gdx.autodiff.core import CONSTANT, OVER, Trace, TracingError, lifted
+from gdx.autodiff.memory import OWN, Own, Part, Step, View, is_basic
+from gdx.backends import Library, device_of, is_complex, is_real_floating, to_numpy
 
-
-class Alias:
-    """How a view follows from the array of which it is one, as far as that array changes."""
-
-    __slots__ = ("fixed", "root", "steps", "version")
-
-    def __init__(self, root: Traced, steps: tuple[Callable[[Any], Any], ...], fixed: bool) -> None:
-        self.root = root
-        self.steps = steps
-        self.version = root.version
-        self.fixed = fixed  # it may be read, but not assigned to
-
-
-# The memory of an array is that of a subclass for each library: Python has no class of two bases
+# The slots of an array are those of a subclass for each library: Python has no class of two bases
 # that have some, and such a subclass may be one of the library's own type, too.
-SLOTS = ("__weakref__", "alias", "mark", "owner", "value", "version")
+SLOTS = ("__weakref__", "mark", "memory", "owner", "value", "version")
 _OF_SUBCLASSES: tuple[str, ...] = ()
 
 
@@ -47,6 +35,10 @@ class Traced:
         Who follows it.
     mark : object
         What the trace remembers of it.
+    memory : View, Own or None
+        Whose memory it lies in, where an assignment has to know.
+    version : int
+        How often it was assigned to.
     """
 
     __slots__ = _OF_SUBCLASSES
@@ -54,8 +46,10 @@ class Traced:
     # One subclass for each library has these:
     xp: Any  # the library's own namespace
     functions: Any  # the dispatching functions: plain arrays in, plain arrays out
+    known: Library  # what gdx knows of the library
+    array: type  # the type of the library's arrays
     views: bool  # whether x[1:] shares the memory of x
-    locks: bool  # whether its arrays can be made read-only for a while
+    assignable: bool  # whether, besides, x[i] = v changes its arrays in place
     scalars: bool  # whether an element of its arrays is a number of its own
     defers: bool  # whether its arrays leave operators to a traced array on the right
     namespace: Any  # the same for the user: whatever comes out is traced
@@ -67,7 +61,7 @@ class Traced:
         self.value = value
         self.owner = owner
         self.mark = mark
-        self.alias: Alias | None = None
+        self.memory: View | Own | None = None
         self.version = 0
 
     @classmethod
@@ -90,7 +84,7 @@ class Traced:
         return self // other, self % other
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TracingError("a traced array cannot be pickled, or sent to another process.")
+        return self._constant("pickle").__reduce_ex__(protocol)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return self.namespace
@@ -132,52 +126,95 @@ class Traced:
 
     def __getitem__(self, key: Any) -> Any:
         key = lowered_key(key)
+        memory = self.memory
         item: Traced = self.functions.getitem(self, key)
-        if self.views and is_basic(key) and (item.shape or not self.scalars):
-            item.follow(self, lambda x: x[key])
+        if self.views and is_basic(key) and (item.shape or not self.scalars or _has_ellipsis(key)):
+            if memory is OWN:
+                item.owner.detach(item)
+            item.follow(self, Part(key))
+        if memory is OWN:  # of what was read, nobody shares it
+            self.memory = OWN
         return item
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self.alias is not None:
+        key = lowered_key(key)
+        if not self.shape and isinstance(settled(self), np.generic):
+            raise TypeError("a number is not assigned to, as by y[...] = v: write y = v.")
+        if type(self.memory) is View:
             self.refresh()
-        self.assign(self.functions.updated(self, lowered_key(key), value))
-
-    def follow(self, x: Traced, step: Callable[[Any], Any], fixed: bool = False) -> None:
-        """Be a view of another array: what is assigned to one of them, the other sees."""
-        if x.alias is None:
-            self.alias = Alias(x, (step,), fixed)
+            self.memory.write(self, key, self.fitting(value))
         else:
-            alias = x.alias
-            self.alias = Alias(alias.root, (*alias.steps, step), fixed or alias.fixed)
+            self.write(key, self.fitting(value))
+
+    def check_fits(self, new: Any) -> None:
+        """Raise if an array cannot take the place of this one, as by y += v or out=y."""
+        if new.shape != self.shape:
+            raise ValueError(
+                f"in place, as by y += v, the result has the shape {new.shape}, and y has "
+                f"{self.shape}: write y = y + v."
+            )
+        xp, complex_now = self.xp, is_complex(self.xp, self.dtype)
+        if new.dtype != self.dtype and (
+            is_complex(xp, new.dtype) > complex_now
+            or not (complex_now or is_real_floating(xp, self.dtype))
+        ):
+            raise TypeError(
+                f"in place, as by y += v, the result is of {new.dtype}, and y of {self.dtype}: "
+                "write y = y + v."
+            )
+
+    def fitting(self, value: Any) -> Any:
+        """Return what is assigned to elements of this array; traced, it has the same dtype."""
+        if isinstance(value, Traced):
+            if value.memory is not None:
+                value.refresh()
+            if value.owner.level == OVER:
+                value.release()
+            if value.dtype != self.dtype:
+                return self.functions.astype(value, self.dtype)
+        return value
+
+    def write(self, key: Any, value: Any) -> None:
+        """Assign to elements of an array that is no view: in place, if its memory is its own."""
+        if self.memory is not OWN or not self.owner.write(type(self), self, key, value):
+            new = self.functions.updated(self, key, value)
+            self.value, self.owner, self.mark = new.value, new.owner, new.mark
+            self.memory = OWN if self.views else None
+        self.version += 1
+
+    def follow(self, x: Traced, step: Step, fixed: bool = False) -> None:
+        """Be a view of another array: what is assigned to one of them, the other sees."""
+        if x.shape or not isinstance(settled(x), np.generic):  # of a number, there is no view
+            self.memory = View.of(x, step, fixed)
 
     def assign(self, new: Traced) -> None:
         """Take the value of another traced array; so do the views that share memory with it."""
-        if self.alias is not None:
-            if self.alias.fixed:
-                raise TracingError(
-                    "this is a view of another array, by broadcasting, or of its diagonal, real "
-                    "or imaginary part: copy it first, by xp.asarray(y, copy=True), or assign to "
-                    "the other array."
-                )
-            root = self.alias.root
-            places = np.arange(root.size).reshape(root.shape)
-            for step in self.alias.steps:
-                places = step(places)
-            root.assign(self.functions.replaced(root, places, new))
+        if type(self.memory) is View:
+            self.memory.write(self, ..., new)
             self.refresh()  # with the strides that it has in its root
             return
         self.value, self.owner, self.mark = new.value, new.owner, new.mark
+        self.memory = None
         self.version += 1
 
     def refresh(self) -> None:
-        """Follow the array of which this is a view."""
-        alias = self.alias
-        if alias is not None and alias.version != alias.root.version:
-            view: Any = alias.root
-            for step in alias.steps:
-                view = step(view)
+        """Make ready to be used: a view follows its root; memory of its own is shared from now."""
+        memory = self.memory
+        if type(memory) is not View:
+            self.memory = None
+        elif memory.version != memory.root.version:
+            view = memory.seen()
             self.value, self.owner, self.mark = view.value, view.owner, view.mark
-            alias.version = alias.root.version
+
+    def release(self) -> None:
+        """Become the value, now that the trace is over."""
+        while self.owner.level == OVER:
+            value = self.owner.ended(self.value)
+            if isinstance(value, Traced):
+                value.refresh()
+                self.value, self.owner, self.mark = value.value, value.owner, value.mark
+            else:
+                self.value, self.owner, self.mark = value, CONSTANT, None
 
     def __len__(self) -> int:
         if not self.shape:
@@ -230,6 +267,10 @@ class Traced:
         return self._constant("a function of dask.array")
 
     def _constant(self, who: str) -> Any:
+        if self.memory is not None:
+            self.refresh()
+        if self.owner.level == OVER:
+            self.release()
         if self.owner is not CONSTANT:
             raise TracingError(
                 f"{who} would take a traced value out of the function that is differentiated, and "
@@ -274,15 +315,5 @@ def lowered_key(key: Any) -> Any:
     return key
 
 
-def is_basic(key: Any) -> bool:
-    """Tell whether an index is of integers, slices, None and Ellipsis."""
-    if type(key) in _BASIC:
-        return True
-    parts = key if type(key) is tuple else (key,)
-    return all(
-        part is None or part is ... or type(part) in _BASIC or isinstance(part, np.integer)
-        for part in parts
-    )
-
-
-_BASIC = {int, slice}
+def _has_ellipsis(key: Any) -> bool:
+    return key is ... or (type(key) is tuple and any(part is ... for part in key))

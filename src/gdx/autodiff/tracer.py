@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from gdx.autodiff.batch import Batch
-from gdx.autodiff.core import CONSTANT, KEPT, Trace, TracingError, opened
+from gdx.autodiff.core import CONSTANT, Trace, opened
 from gdx.autodiff.forward import Forward
+from gdx.autodiff.guard import Guarded
 from gdx.autodiff.lifting import traced_type
 from gdx.autodiff.reverse import Reverse, pull_back
 from gdx.autodiff.traced import Traced
@@ -21,7 +24,8 @@ def vjp(f: Flat, primals: Sequence[Any]) -> tuple[list[Any], Callable[..., list[
     """Return the outputs of `f`, their pullback, what else it returned, and if it uses primals."""
     kind, primals = _prepared(primals)
     with opened(Reverse) as trace:
-        inputs = [trace.input(kind, x) for x in primals]
+        trace.guard.copies = getattr(f, "pulled_later", False)
+        inputs = [trace.input(kind, x) for x in _given(f, kind, trace, primals)]
         nodes = [x.mark for x in inputs]
         ys, extra = f(*inputs)
         del inputs
@@ -38,6 +42,7 @@ def vjp(f: Flat, primals: Sequence[Any]) -> tuple[list[Any], Callable[..., list[
     depends = bool(followed)
 
     def pullback(cotangents: Sequence[Any], last: bool = False) -> list[Any]:
+        trace.guard.check()
         starts = [node for _, node in followed]
         arriving = [kind.beside(cotangents[place]) for place, _ in followed]
         if last:  # what was remembered is let go while it is used
@@ -55,8 +60,9 @@ def jvp(
     kind, primals = _prepared(primals)
     xp = kind.functions
     with opened(Forward) as trace:
-        pairs = zip(primals, tangents, strict=True)
+        pairs = zip(_given(f, kind, trace, primals), tangents, strict=True)
         ys, extra = f(*(trace.input(kind, x, tangent) for x, tangent in pairs))
+        trace.guard.check()
         outputs = [_left(y, trace) for y in ys]
         moved = [
             y.mark if type(y) is kind and y.owner is trace else xp.zeros_like(output)
@@ -64,6 +70,16 @@ def jvp(
         ]
         extra = _left_by_all(extra, trace)
     return outputs, [_apart(kind, _lowered(t), tangents) for t in moved], extra
+
+
+def _given(f: Flat, kind: type[Traced], trace: Guarded, primals: Sequence[Any]) -> list[Any]:
+    """Return the arguments as f gets them: numbers as numbers, arrays guarded."""
+    numbers = getattr(f, "numbers", None) or [False] * len(primals)
+    given = [trace.guard.given(kind, x) for x in primals]
+    return [
+        x[()] if number and type(x) is np.ndarray else x
+        for x, number in zip(given, numbers, strict=True)
+    ]
 
 
 def _apart(kind: type[Traced], x: Any, given: Sequence[Any]) -> Any:
@@ -78,7 +94,11 @@ def _prepared(primals: Sequence[Any]) -> tuple[type[Traced], list[Any]]:
 
 
 def _lowered(x: Any) -> Any:
-    return x.value if isinstance(x, Traced) and x.owner is CONSTANT else x
+    if not isinstance(x, Traced):
+        return x
+    x.refresh()
+    x.release()
+    return x.value if x.owner is CONSTANT else x
 
 
 def _left(y: Any, trace: Trace) -> Any:
@@ -86,8 +106,7 @@ def _left(y: Any, trace: Trace) -> Any:
     if not isinstance(y, Traced):
         return y
     y.refresh()
-    if y.owner.closed:
-        raise TracingError(KEPT)
+    y.release()
     return y.value if y.owner is trace or y.owner is CONSTANT else y
 
 

@@ -298,6 +298,7 @@ def vjp(
     flat = Flat(f, primals, has_aux=has_aux)
     # The pullback remembers arrays, which the user may go on to change.
     inputs = [_copied(x) for x in flat.inputs]
+    flat.pulled_later = True
     outputs, pullback, aux, _ = engine_for(flat, engine).vjp(flat, inputs)
     outputs = [_copied(y) for y in outputs]
     like = flat.like_output

@@ -81,9 +81,34 @@ def _replaced(x: Array, key: Any, value: Any, xp: Namespace) -> Array:
 
 
 def _numpy_updated(x: Array, key: Any, value: Any) -> Array:
-    x = np.array(x)
+    x = _numpy_duplicated(x)
     x[key] = value
     return x
+
+
+def _numpy_laid_out(x: Array, like: Array) -> Array:
+    y = np.empty_like(like, dtype=x.dtype)
+    y[...] = x
+    return y
+
+
+def _numpy_duplicated(x: Array) -> Array:
+    if x.flags.forc or not all(x.strides):
+        return np.array(x)
+    # Axes follow each other in the same order, in the same directions, with gaps where x has them.
+    strides, step, expected = [0] * x.ndim, x.itemsize, x.itemsize
+    for axis in sorted(range(x.ndim), key=lambda i: (abs(x.strides[i]), x.shape[i])):
+        n, own = x.shape[axis], x.strides[axis]
+        if n > 1:
+            step += x.itemsize * (abs(own) != expected)
+            strides[axis] = step if own >= 0 else -step
+            step, expected = step * n, abs(own) * n
+    pairs = zip(x.shape, strides, strict=True)
+    offset = sum((n - 1) * -stride for n, stride in pairs if stride < 0)
+    memory = np.empty(step // x.itemsize, x.dtype)
+    y = np.ndarray(x.shape, x.dtype, memory, offset, strides)
+    y[...] = x
+    return y
 
 
 # Of the matrix by which elements are added up where the library has no function for it.
@@ -197,6 +222,27 @@ def _apart(strides: Sequence[float], shape: Sequence[int]) -> bool:
             return False
         extent += step * (n - 1)
     return True
+
+
+# So many bytes are compared as a whole, which costs less than to lock them; of more, a sample.
+_COMPARED_BYTES = 2**14
+_SAMPLE = 512
+
+
+def _numpy_version(x: Array) -> bytes:
+    if x.nbytes > _COMPARED_BYTES:
+        flat = x.reshape(-1) if x.flags.c_contiguous else x.T.reshape(-1) if x.flags.forc else None
+        if flat is not None:
+            x = flat[:: max(1, x.size // _SAMPLE)]
+        else:
+            n = max(1, int(_SAMPLE ** (1 / x.ndim)))
+            x = x[tuple(slice(None, None, max(1, length // n)) for length in x.shape)]
+    made: bytes = x.tobytes()
+    return made
+
+
+def _torch_version(x: Array) -> int:
+    return 0 if x.is_inference() else int(x._version)
 
 
 def _numpy_memory(x: Array) -> int:
@@ -388,6 +434,10 @@ class Library:
         _nothing  # its memory as Python floats, if it can be had: they cost less than x[i] = v
     )
     copied: Callable[[Array], Array] = _copied  # in memory of its own
+    # The same, in the same layout: what is a view of x there, is one of the copy.
+    duplicated: Callable[[Array], Array] = _copied
+    # A copy of an array in the layout of another one:
+    laid_out: Callable[[Array, Array], Array] = lambda x, like: _copied(x)
     # An array that was just made, in chunks of the kind that another one has, if there are kinds:
     chunked_like: Callable[[Array, Array], Array] | None = None
     overlap: Callable[[Array, Array], bool] = lambda x, y: x is y  # may x[i] = v change y, too?
@@ -408,7 +458,12 @@ class Library:
     # Its own automatic differentiation:
     engine: Callable[[], Any] | None = None
     views: bool = True  # x[1:] shares the memory of x
-    locks: bool = False  # x.flags.writeable keeps x from being changed
+    # How an array on which a derivative depends is kept from changes: up to so many bytes, it is
+    # copied; above so many, x.flags.writeable locks it; and what differs after it was changed, as
+    # far as that can be seen.
+    copied_up_to: float = 2**16
+    locked_above: float = math.inf
+    version: Callable[[Array], Any] | None = None
     scalars: bool = True  # x[0] of a vector is a copy, no view without axes
     # Its operators let a foreign array on the right take over; if not, traced arrays are made
     # instances of its own type.
@@ -441,6 +496,8 @@ LIBRARIES = {
             writable=_numpy_writable,
             floats=_numpy_floats,
             copied=np.ndarray.copy,
+            duplicated=_numpy_duplicated,
+            laid_out=_numpy_laid_out,
             overlap=np.may_share_memory,
             memory=_numpy_memory,
             owner=lambda x: x.flags.owndata,
@@ -455,7 +512,8 @@ LIBRARIES = {
             numpy_dtypes=True,
             forks=True,
             defers=True,
-            locks=True,
+            locked_above=_COMPARED_BYTES,
+            version=_numpy_version,
         ),
         Library(
             "cupy",
@@ -466,6 +524,7 @@ LIBRARIES = {
             find_device=_cupy_device,
             accelerator=lambda: _cupy_device(0),
             copied=lambda x: x.copy(),
+            duplicated=lambda x: x.copy("K"),
             overlap=lambda x, y: importlib.import_module("cupy").may_share_memory(x, y),
             memory=lambda x: x.data.mem.ptr,
             owner=lambda x: x.flags.owndata,
@@ -491,6 +550,7 @@ LIBRARIES = {
             on_host=_torch_on_host,
             writable=_torch_writable,
             copied=lambda x: x.clone(),
+            duplicated=lambda x: x.clone(),
             overlap=_torch_overlap,
             memory=lambda x: x.untyped_storage().data_ptr(),
             owner=lambda x: not x._is_view(),
@@ -503,6 +563,8 @@ LIBRARIES = {
             out_of_memory="out of memory|can't allocate memory",
             defers=True,
             scalars=False,
+            copied_up_to=-1,
+            version=_torch_version,
         ),
         Library(
             "jax",
@@ -524,6 +586,7 @@ LIBRARIES = {
             out_of_memory="RESOURCE_EXHAUSTED|out of memory",
             defers=True,
             views=False,
+            copied_up_to=-1,
         ),
         Library(
             "dask",
@@ -542,6 +605,7 @@ LIBRARIES = {
             forks=True,
             defers=True,
             views=False,
+            copied_up_to=math.inf,  # x[i] = v changes what x is made of, which takes no memory
         ),
     )
 }

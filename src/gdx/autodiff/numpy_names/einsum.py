@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import string
 from collections.abc import Sequence
 from typing import Any
 
 from gdx.autodiff.numpy_names import given
-from gdx.autodiff.numpy_names.table import NotTranslated, translates
+from gdx.autodiff.numpy_names.table import translates
 from gdx.backends import Array, Namespace
 
 Label = str | int
@@ -18,7 +19,7 @@ Label = str | int
 def _einsum(xp: Namespace, subscripts: Any, *operands: Any, dtype: Any = None) -> Array:
     """Return the sum of products, contracted from the left to the right."""
     if not isinstance(subscripts, str):
-        raise NotTranslated("subscripts must be a string")
+        subscripts, operands = _as_text(subscripts, *operands)
     factors = [given.cast(xp, a, dtype) for a in given.arrays(xp, *operands)]
     labels, kept = _subscripts(subscripts, [a.ndim for a in factors])
     sizes: dict[Label, int] = {}
@@ -36,6 +37,17 @@ def _einsum(xp: Namespace, subscripts: Any, *operands: Any, dtype: Any = None) -
         terms = [_contracted(xp, a, of_a, b, of_b, wanted), *others]
     last, names = _summed(xp, *terms[0], set(kept))
     return xp.permute_dims(last, tuple(names.index(name) for name in kept))
+
+
+def _as_text(*given: Any) -> tuple[str, tuple[Any, ...]]:
+    """Return the subscripts as a string, and the operands, of both in turn."""
+    operands, lists = given[: len(given) // 2 * 2 : 2], [*given[1::2]]
+    texts = [
+        "".join("..." if label is ... else string.ascii_letters[label] for label in labels)
+        for labels in (*lists, *given[len(operands) * 2 :])
+    ]
+    inputs, output = texts[: len(operands)], texts[len(operands) :]
+    return "->".join([",".join(inputs), *output]), operands
 
 
 def _subscripts(text: str, ndims: Sequence[int]) -> tuple[list[list[Label]], list[Label]]:

@@ -182,9 +182,10 @@ def ints(value: Any) -> tuple[int, ...]:
 
 
 def raveled(xp: Namespace, a: Any, axis: Any) -> tuple[Array, Any]:
-    """Return an array and an axis: of the flattened array, where the axis is None."""
+    """Return an array and an axis: of the flattened array, where there is no axis."""
     a = array(xp, a)
-    return (xp.reshape(a, (-1,)), 0) if axis is None else (a, axis)
+    flat = axis is None or (not a.shape and axis in (0, -1))
+    return (xp.reshape(a, (-1,)), 0) if flat else (a, axis)
 
 
 def gather(xp: Namespace, a: Array, indices: Any, axis: int) -> Array:

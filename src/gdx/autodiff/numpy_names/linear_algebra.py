@@ -7,7 +7,14 @@ from typing import Any
 
 from gdx.autodiff.numpy_names import given
 from gdx.autodiff.numpy_names.shapes import expand_dims, pad
-from gdx.autodiff.numpy_names.table import NotTranslated, Row, translate, translates, words
+from gdx.autodiff.numpy_names.table import (
+    FUNCTIONS,
+    NotTranslated,
+    Row,
+    translate,
+    translates,
+    words,
+)
 from gdx.backends import Array, Namespace
 
 
@@ -110,7 +117,7 @@ def _vecdot(xp: Namespace, x1: Any, x2: Any, *, axis: int = -1) -> Array:
 
 @translates("linalg.multi_dot")
 def _multi_dot(xp: Namespace, arrays: Any) -> Array:
-    return functools.reduce(xp.matmul, given.arrays(xp, *arrays))
+    return functools.reduce(functools.partial(FUNCTIONS["dot"], xp), given.arrays(xp, *arrays))
 
 
 def _of_linalg(name: str) -> Row:

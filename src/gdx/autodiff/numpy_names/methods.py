@@ -36,7 +36,7 @@ METHODS: dict[str, Row] = {
     ),
     "conj": given.conj,
     "conjugate": given.conj,
-    "flatten": FUNCTIONS["ravel"],
+    "flatten": lambda xp, a, order="C": FUNCTIONS["ravel"](xp, a, order=order),
     "reshape": _reshape,
     "transpose": lambda xp, a, *axes: transpose(xp, a, _one_or_several(axes) if axes else None),
 }

@@ -80,7 +80,7 @@ def _cross(
 
 @translates("convolve", "polymul")
 def _convolve(xp: Namespace, a: Any, v: Any, mode: str = "full") -> Array:
-    a, v = given.arrays(xp, a, v)
+    a, v = (xp.reshape(each, (-1,)) for each in given.arrays(xp, a, v))
     if a.shape[0] < v.shape[0]:
         a, v = v, a
     return _slid(xp, a, v, mode, (v.shape[0] - 1) // 2)

@@ -10,6 +10,7 @@ import numpy as np
 
 from gdx.autodiff.numpy_names import given
 from gdx.autodiff.numpy_names.table import NotTranslated, Row, translate, translates
+from gdx.autodiff.traced import settled
 from gdx.backends import Array, Namespace
 
 
@@ -34,7 +35,9 @@ def squeeze(xp: Namespace, a: Any, axis: Any = None) -> Array:
     """Return `a` without axes of length 1, by default all of them."""
     a = given.array(xp, a)
     ones = tuple(k for k, n in enumerate(a.shape) if n == 1)
-    return xp.squeeze(a, axis=ones if axis is None else given.known_axes(axis, a.ndim))
+    if axis is None or (not a.shape and axis in (0, -1)):
+        return xp.squeeze(a, axis=ones)
+    return xp.squeeze(a, axis=given.known_axes(axis, a.ndim))
 
 
 @translates("expand_dims")
@@ -63,6 +66,27 @@ def _atleast_row(ndim: int) -> Row:
         return made[0] if len(made) == 1 else made
 
     return row
+
+
+def _reshaped(xp: Namespace, a: Any, shape: tuple[int, ...], order: str) -> Array:
+    """Return the elements in another shape, read and put in an order of the axes."""
+    a = given.array(xp, a)
+    axes = _axes_in(order, settled(a))
+    if axes == tuple(range(a.ndim)):
+        return xp.reshape(a, shape)
+    moved = xp.reshape(xp.permute_dims(a, axes), shape[::-1])
+    return xp.permute_dims(moved, tuple(range(len(shape)))[::-1])
+
+
+def _axes_in(order: str, a: Array) -> tuple[int, ...]:
+    """Return the axes from the slowest to the fastest, as NumPy understands an order."""
+    axes, strides = tuple(range(a.ndim)), getattr(a, "strides", None)
+    if order in "AK" and strides is not None:
+        if order == "K":
+            return tuple(sorted(axes, key=lambda k: -abs(strides[k])))
+        flags = a.flags
+        order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+    return axes[::-1] if order == "F" else axes
 
 
 @translates("repeat")
@@ -150,8 +174,8 @@ translate(
         "matrix_transpose": lambda xp, x: xp.matrix_transpose(x),
         "moveaxis": lambda xp, a, source, destination: xp.moveaxis(a, source, destination),
         "ndim": lambda xp, a: given.array(xp, a).ndim,
-        "ravel": lambda xp, a: xp.reshape(given.array(xp, a), (-1,)),
-        "reshape": lambda xp, a, shape: xp.reshape(given.array(xp, a), given.ints(shape)),
+        "ravel": lambda xp, a, order="C": _reshaped(xp, a, (-1,), order),
+        "reshape": lambda xp, a, shape, order="C": _reshaped(xp, a, given.ints(shape), order),
         "shape": lambda xp, a: tuple(given.array(xp, a).shape),
         "size": lambda xp, a, axis=None: math.prod(
             a.shape[k] for k in given.known_axes(axis, given.array(xp, a).ndim)

@@ -25,7 +25,7 @@ FUNCTIONS: dict[str, Row] = {}
 _IGNORED = {"casting", "copy", "hermitian", "kind", "optimize", "overwrite_input", "stable"} | {
     "device", "subok"
 }  # fmt: skip
-_NEEDS_A_LOOK = {"order", "out"}
+_NEEDS_A_LOOK = {"out"}
 
 
 def words(text: str) -> list[str]:
@@ -105,10 +105,10 @@ def _known(given: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """Return what is known here; the rest must be without effect."""
     if given.get("out") is not None:
         raise NotTranslated("out= assigns to an array; use the array that is returned")
-    if given.get("order") not in (None, "C"):
-        raise NotTranslated(f"order={given['order']!r}: only the order C is known here")
+    if "order" not in known and given.get("order") not in (None, "A", "C", "K"):
+        raise NotTranslated(f"order={given['order']!r} is not known here: leave it out")
     told = {name for name, value in given.items() if value is not None}
-    unknown = told - known - _IGNORED - _NEEDS_A_LOOK
+    unknown = told - known - _IGNORED - {"order", "out"}
     if unknown:
         raise NotTranslated(f"{min(unknown)}= is not known here")
     return {name: value for name, value in given.items() if name in known}

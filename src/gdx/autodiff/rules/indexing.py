@@ -11,22 +11,11 @@ from typing import Any
 import numpy as np
 
 from gdx.autodiff.core import TracingError
-from gdx.autodiff.traced import is_basic, lowered_key
-from gdx.backends import device_of, is_array, is_integer, library, namespace_of
+from gdx.autodiff.memory import is_basic, is_plain
+from gdx.autodiff.traced import lowered_key
+from gdx.backends import device_of, library
 
 Array = Any
-
-
-def is_plain(key: Any) -> bool:
-    """Tell whether an index reads no element twice."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return not any(_is_integers(part) for part in parts if not isinstance(part, int | slice))
-
-
-def _is_integers(part: Any) -> bool:
-    if isinstance(part, list):
-        return True
-    return is_array(part) and is_integer(namespace_of(part), part.dtype)
 
 
 def placed(xp: Any, g: Array, shape: tuple[int, ...], key: Any) -> Array:
@@ -86,9 +75,9 @@ def _updated_new(xp: Any, y: Array, x: Array, key: Any, value: Any) -> Any:
 
 
 def _take(xp: Any, y: Array, x: Array, indices: Array, *, axis: int | None = None) -> Any:
-    shape = x.shape
+    shape = x.shape or (1,)  # NumPy takes elements of a number, too
     key = (*(slice(None),) * ((axis or 0) % len(shape)), lowered_key(indices))
-    return lambda g: xp.placed(g, shape, key)
+    return lambda g: xp.reshape(xp.placed(g, shape, key), x.shape)
 
 
 def _take_along_axis(xp: Any, y: Array, x: Array, indices: Array, *, axis: int = -1) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gdx.backends import device_of, is_complex, is_real_floating
 
 Array = Any
@@ -14,6 +16,8 @@ def _asarray(
 ) -> Array:
     if isinstance(obj, list | tuple):
         obj = xp.stack([xp.asarray(item) for item in obj])
+    elif not obj.shape and isinstance(xp.settled(obj), np.generic):
+        obj = xp.duplicated(obj)  # an array, and no number
     elif copy:
         obj = xp.astype(obj, obj.dtype)  # another traced array: an assignment changes only one
     if dtype is None or dtype == obj.dtype:

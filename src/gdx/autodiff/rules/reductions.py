@@ -13,7 +13,7 @@ Axis = int | tuple[int, ...] | None
 
 def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     """Return a shape in which the reduced axes have the length 1."""
-    if axis is None:
+    if axis is None or not shape:  # NumPy lets a number be reduced along the axis 0
         return (1,) * len(shape)
     axes = {i % len(shape) for i in (axis if isinstance(axis, tuple) else (axis,))}
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
@@ -21,8 +21,8 @@ def kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
 
 def _reduced(shape: tuple[int, ...], axis: Axis) -> int:
     """Return how many elements become one."""
-    axes = range(len(shape)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    return math.prod(shape[i] for i in axes)
+    kept = kept_shape(shape, axis)
+    return math.prod(n for n, left in zip(shape, kept, strict=True) if left != n)
 
 
 def _sum(
@@ -82,7 +82,7 @@ def _prod(
     """Return the pull of a product: of each element, the product of all others."""
     kept = kept_shape(x.shape, axis)
     axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    reduced = [i % x.ndim for i in axes]
+    reduced = [i % x.ndim for i in axes] if x.ndim else []
     order = [i for i in range(x.ndim) if i not in reduced] + reduced
     back = tuple(order.index(i) for i in range(x.ndim))
     moved = xp.permute_dims(x, tuple(order))

@@ -68,7 +68,8 @@ def _stack(xp: Any, place: int, arrays: tuple[Array, ...], *, axis: int = 0) -> 
 
 def _unstack(xp: Any, x: Array, *, axis: int = 0) -> tuple[Array, ...]:
     before = (slice(None),) * (axis % x.ndim)
-    return tuple(x[(*before, i, ...)] for i in range(x.shape[axis]))
+    behind = (...,) if len(before) < x.ndim - 1 else ()
+    return tuple(x[(*before, i, *behind)] for i in range(x.shape[axis]))
 
 
 def _tile(xp: Any, x: Array, repetitions: tuple[int, ...]) -> Array:
@@ -90,7 +91,7 @@ def _repeat(xp: Any, x: Array, repeats: Any, *, axis: int | None = None) -> Arra
 def _meshgrid(xp: Any, *arrays: Array, indexing: str = "xy") -> list[Array]:
     count = len(arrays)
     order = [1, 0, *range(2, count)] if indexing == "xy" and count > 1 else [*range(count)]
-    shape = tuple(arrays[i].shape[0] for i in order)
+    shape = tuple(math.prod(arrays[i].shape) for i in order)
     along = [tuple(-1 if k == i else 1 for k in order) for i in range(count)]
     return [
         _copied(xp, xp.broadcast_to(xp.reshape(array, own), shape))
@@ -133,6 +134,8 @@ def unbroadcast(xp: Any, x: Array, shape: tuple[int, ...]) -> Array:
 
 
 LINEAR = {
+    "duplicated": lambda xp, y, x: lambda g: g,
+    "laid_out": lambda xp, y, x, like: lambda g: g,
     "reshape": _back,
     "expand_dims": _back,
     "squeeze": _back,
