@@ -17,10 +17,14 @@ _CONTAINERS = (dict, list, tuple)
 
 
 def is_tree(x: object) -> bool:
-    """Tell whether `x` is a container of arrays; a list of numbers is one array, not a tree."""
+    """Tell whether `x` is a container of arrays; a list of numbers is one array, not a tree.
+
+    Where the places have names, as in dicts and named tuples, numbers are arrays, too.
+    """
     if not isinstance(x, _CONTAINERS):
         return False
-    return isinstance(x, dict) or any(is_array(item) or is_tree(item) for item in x)
+    named = isinstance(x, dict) or hasattr(x, "_fields")
+    return named or any(is_array(item) or is_tree(item) for item in x)
 
 
 def leaves(tree: Tree) -> list[Any]:
@@ -29,6 +33,14 @@ def leaves(tree: Tree) -> list[Any]:
         return [tree]
     items = tree.values() if isinstance(tree, dict) else tree
     return [leaf for item in items for leaf in leaves(item)]
+
+
+def paths(tree: Tree) -> list[tuple[Any, ...]]:
+    """Return by which keys and positions the arrays of `tree` are reached, in order."""
+    if not is_tree(tree):
+        return [()]
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    return [(key, *path) for key, item in items for path in paths(item)]
 
 
 def flattened(tree: Tree) -> tuple[list[Any], Callable[[Iterator[Any]], Tree]]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gdx.backends import read_only
-from gdx.trees import is_tree, leaves
 
 
 class Asked:
@@ -20,8 +19,8 @@ class Asked:
         Its rule: of what was kept and the cotangent of what it returned.
     count : int
         Of its arguments.
-    arrays : sequence of (place, position, shape)
-        In which argument, where among its leaves, of which shape.
+    arrays : sequence of (place, path, shape)
+        In which argument, by which keys and positions in it, of which shape.
     """
 
     __slots__ = ("arrays", "bwd", "count", "name")
@@ -31,7 +30,7 @@ class Asked:
         name: str,
         bwd: Callable[..., Any],
         count: int,
-        arrays: Sequence[tuple[int, int, tuple[int, ...]]],
+        arrays: Sequence[tuple[int, tuple[Any, ...], tuple[int, ...]]],
     ) -> None:
         self.name = name
         self.bwd = bwd
@@ -56,18 +55,27 @@ class Asked:
                 f"each argument; it returned {answer!r}."
             )
         return [
-            self._checked(answer[place], place, position, shape)
-            for place, position, shape in self.arrays
+            self._checked(answer[place], place, path, shape) for place, path, shape in self.arrays
         ]
 
-    def _checked(self, c: Any, place: int, position: int, shape: tuple[int, ...]) -> Any:
+    def _checked(self, c: Any, place: int, path: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
         if callable(c):
             c = c()
-        if is_tree(c):
-            c = leaves(c)[position]
+        at = f"argument {place}"
+        for key in path:
+            if c is None:
+                return None
+            try:
+                c = c[key]
+            except (IndexError, KeyError, TypeError):
+                raise ValueError(
+                    f"the rule of {self.name} must return a cotangent of the structure of "
+                    f"argument {place}; what it returned has nothing at {at}[{key!r}]."
+                ) from None
+            at += f"[{key!r}]"
         if c is not None and getattr(c, "shape", None) != shape:
             raise ValueError(
                 f"the rule of {self.name} must return a cotangent of the shape {tuple(shape)} for "
-                f"argument {place}; it returned {tuple(c.shape) if hasattr(c, 'shape') else c}."
+                f"{at}; it returned {tuple(c.shape) if hasattr(c, 'shape') else c}."
             )
         return c

@@ -13,9 +13,9 @@ from gdx.autodiff.core import CONSTANT, Trace, TracingError, lifted
 from gdx.autodiff.forward import Forward, pushed
 from gdx.autodiff.native import call_by, engine_that_follows
 from gdx.autodiff.reverse import Reverse
-from gdx.autodiff.traced import Traced
-from gdx.backends import device_of
-from gdx.trees import Tree, flattened, is_tree, leaves, map_leaves
+from gdx.autodiff.traced import Traced, settled
+from gdx.backends import Namespace, device_of, is_array, made_beside
+from gdx.trees import Tree, flattened, is_tree, leaves, map_leaves, paths, refilled
 
 
 class custom_vjp:  # noqa: N801 - a decorator
@@ -88,10 +88,10 @@ class custom_vjp:  # noqa: N801 - a decorator
         """Return f(*args)."""
         if _PLAIN.issuperset(map(type, args)):
             return self.f(*args)
-        traced: list[tuple[int, int, Traced]] = []
+        traced: list[tuple[int, tuple[Any, ...], Traced]] = []
         for place, argument in enumerate(args):
             if isinstance(argument, Traced):
-                traced.append((place, 0, argument))
+                traced.append((place, (), argument))
             elif isinstance(argument, _CONTAINERS):
                 traced += _inside(place, argument)
         if not traced:
@@ -111,6 +111,8 @@ class custom_vjp:  # noqa: N801 - a decorator
             return map_leaves(functools.partial(lifted, kind), self.f(*below))
         fwd, bwd = self._rule()
         y, kept = fwd(*[_below(argument, top) for argument in args])
+        if not hasattr(y, "shape"):
+            y = _of_arrays(y, settled(traced[0][2]), kind.xp)
         own = [y] if isinstance(y, Traced) else leaves(y) if isinstance(y, _CONTAINERS) else []
         if any(isinstance(leaf, Traced) and leaf.owner is top for leaf in own):
             raise TracingError(
@@ -124,8 +126,8 @@ class custom_vjp:  # noqa: N801 - a decorator
             bwd,
             len(args),
             [
-                (place, position, mark.shape)
-                for (place, position, _), mark in zip(followed, marks, strict=True)
+                (place, path, mark.shape)
+                for (place, path, _), mark in zip(followed, marks, strict=True)
             ],
         )
         pull = _Pull(asked, kept if kind.defers else map_leaves(kind.beside, kept))
@@ -145,10 +147,19 @@ _CONTAINERS = (dict, list, tuple)
 _PLAIN: set[type] = {int, float, bool, str, type(None), np.ndarray}
 
 
-def _inside(place: int, argument: Any) -> list[tuple[int, int, Traced]]:
-    """Return the traced arrays of a container, with their positions among its leaves."""
-    pairs = enumerate(leaves(argument))
-    return [(place, position, leaf) for position, leaf in pairs if isinstance(leaf, Traced)]
+def _inside(place: int, argument: Any) -> list[tuple[int, tuple[Any, ...], Traced]]:
+    """Return the traced arrays of a container, with the ways to them."""
+    pairs = zip(paths(argument), leaves(argument), strict=True)
+    return [(place, path, leaf) for path, leaf in pairs if isinstance(leaf, Traced)]
+
+
+def _of_arrays(y: Tree, like: Any, xp: Namespace) -> Tree:
+    """Return what a function gives, with arrays for its numbers."""
+    if isinstance(y, dict):
+        return {key: _of_arrays(item, like, xp) for key, item in y.items()}
+    if isinstance(y, list | tuple):
+        return refilled(type(y), [_of_arrays(item, like, xp) for item in y])
+    return y if is_array(y) else made_beside(like, y, xp)
 
 
 def _below(argument: Any, trace: Trace) -> Any:

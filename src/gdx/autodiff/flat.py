@@ -133,6 +133,11 @@ def _holds_float(x: Any) -> bool:
     return isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", "") in ("f", "c")
 
 
+def of_number(x: Any) -> Array:
+    """Return an array also of what NumPy makes a scalar."""
+    return np.asarray(x) if isinstance(x, np.generic) else x
+
+
 def beside(
     name: str,
     given: Tree,
@@ -146,7 +151,8 @@ def beside(
     """
     pairs: list[tuple[Array, Any]] = []
     try:
-        map_leaves(lambda x, v: pairs.append((x, v)), of(like), given)
+        template = of([of_number(x) for x in like])
+        map_leaves(lambda x, v: pairs.append((x, v)), template, given)
     except StructureError as error:
         raise ValueError(f"{name}: {error}.") from None
     return [_fitted(name, v, x, xp) for x, v in pairs]

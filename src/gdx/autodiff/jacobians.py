@@ -7,10 +7,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from gdx.autodiff.engines import engine_for
-from gdx.autodiff.flat import Flat
+from gdx.autodiff.flat import Flat, of_number
 from gdx.autodiff.transforms import IGNORED, gradient_of, jvp, of_chosen_arguments
 from gdx.backends import Array, Namespace, device_of, is_complex, namespace_of
 from gdx.caller import warn
@@ -267,9 +265,4 @@ def hvp(f: Callable[..., Any], x: Tree, v: Tree, *, engine: str | None = None) -
         return gradient_of(f, 0, (x,), {}, engine=engine)[1]
 
     product = jvp(gradient, (x,), (v,), engine=engine)[1]
-    return map_leaves(_of_numbers, product)
-
-
-def _of_numbers(x: Any) -> Array:
-    """Return an array also of what NumPy makes a scalar."""
-    return np.asarray(x) if isinstance(x, np.generic) else x
+    return map_leaves(of_number, product)

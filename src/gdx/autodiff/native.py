@@ -7,7 +7,7 @@ from typing import Any
 
 from gdx.autodiff.answers import Asked
 from gdx.backends import Array, is_array, library, namespace_of
-from gdx.trees import Tree, flattened, leaves
+from gdx.trees import Tree, flattened, leaves, paths
 
 _ARRAY = object()
 
@@ -63,9 +63,9 @@ def call_by(
         bwd,
         len(args),
         [
-            (place, position, leaf.shape)
+            (place, path, leaf.shape)
             for place, argument in enumerate(args)
-            for position, leaf in enumerate(leaves(argument))
+            for path, leaf in zip(paths(argument), leaves(argument), strict=True)
             if is_array(leaf)
         ],
     )
