@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -84,7 +85,9 @@ def _given(f: Flat, kind: type[Traced], trace: Guarded, primals: Sequence[Any]) 
 
 def _apart(kind: type[Traced], x: Any, given: Sequence[Any]) -> Any:
     """Return an array that is none of those that the user gave."""
-    return library(kind.xp).copied(x) if any(x is other for other in given) else x
+    if not any(x is other for other in given):
+        return x
+    return copy.copy(x) if isinstance(x, Traced) else library(kind.xp).copied(x)
 
 
 def _prepared(primals: Sequence[Any]) -> tuple[type[Traced], list[Any]]:
