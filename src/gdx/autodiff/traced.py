@@ -257,10 +257,10 @@ class Traced:
         given = {
             name: value for name, value in {**options, "copy": copy}.items() if value is not None
         }
-        return self._constant("another library").__dlpack__(**given)
+        return self.xp.asarray(self._constant("another library")).__dlpack__(**given)
 
     def __dlpack_device__(self) -> Any:
-        return settled(self).__dlpack_device__()
+        return self.xp.asarray(settled(self)).__dlpack_device__()
 
     def to_dask_array(self) -> Any:
         """Refuse, as long as it is differentiated, to be wrapped by functions of Dask."""
@@ -276,7 +276,8 @@ class Traced:
                 f"{who} would take a traced value out of the function that is differentiated, and "
                 "its derivative would be lost. Keep it an array: compute with operators, with "
                 "functions of its namespace (xp = gdx.array_namespace(x)), and assign into arrays "
-                "of xp.zeros or xp.zeros_like. gdx.stop_gradient(x) makes a constant of it."
+                "of xp.zeros or xp.zeros_like; write xp.stack([a, b]) for numpy.array([a, b]). "
+                "gdx.stop_gradient(x) makes a constant of it."
             )
         return self.value
 

@@ -41,15 +41,16 @@ def namespace_of(x: Array) -> Namespace:
     return _NAMESPACE_OF_TYPE.get(type(x)) or _looked_up(x)
 
 
-# Types of traced arrays, which tell the device in the library's terms.
-_TELL_DEVICE: set[type] = set()
+# Types of traced arrays, which tell the device in the library's terms, and bring themselves to the
+# host if they are constants.
+_TRACED: set[type] = set()
 
 
 def remember_namespace(array_type: type, xp: Namespace) -> None:
     """Let all arrays of a type have one namespace, which then costs nothing to find."""
     _NAMESPACE_OF_TYPE[array_type] = xp
     if plain_namespace(xp) is not xp:
-        _TELL_DEVICE.add(array_type)
+        _TRACED.add(array_type)
 
 
 def _looked_up(x: Array) -> Namespace:
@@ -163,7 +164,7 @@ def device_of(x: Array) -> Device:
     """Return the device on which `x` lies; None where that is open, as while JAX traces."""
     if type(x) is np.ndarray:
         return "cpu"
-    return x.device if type(x) in _TELL_DEVICE else array_api_compat.device(x)
+    return x.device if type(x) in _TRACED else array_api_compat.device(x)
 
 
 def dtype_name(dtype: DType) -> str:
@@ -405,4 +406,6 @@ def to_numpy(x: Array, /) -> Any:
     >>> gdx.to_numpy([1.0, 2.0])
     array([1., 2.])
     """
-    return library(namespace_of(x)).to_numpy(x) if is_array(x) else np.asarray(x)
+    if not is_array(x) or type(x) in _TRACED:
+        return np.asarray(x)
+    return library(namespace_of(x)).to_numpy(x)

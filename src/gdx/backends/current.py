@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
 from typing import Any
 
+import array_api_compat
 import numpy as np
 
 from gdx.backends.arrays import (
     HALF_AS_WIDE,
+    cast,
     check_width,
     common_namespace,
     default_float,
@@ -23,7 +25,9 @@ from gdx.backends.arrays import (
     is_complex,
     is_integer,
     is_real_floating,
+    made_beside,
     namespace_of,
+    plain_namespace,
 )
 from gdx.backends.libraries import LIBRARIES, Array, Device, DType, Namespace, library
 from gdx.backends.probe import (
@@ -210,6 +214,8 @@ def asarray(obj: object, /, *, dtype: DType | None = None) -> Array:
     Parameters
     ----------
     obj : number, nested list, NumPy array, or array of the current backend
+        Lists may hold arrays of the current backend, which are stacked. Inside a function that is
+        differentiated, derivatives are followed.
     dtype : str, type or dtype, optional
         As for `use`, but of any kind. Otherwise floating numbers in lists take the backend's dtype,
         integers stay integers, and arrays keep their dtype; what is too wide for the device becomes
@@ -242,14 +248,21 @@ def _new_array(obj: object, name: str, dtype: DType | None = None) -> Array:
     if dtype is not None:
         dtype = dtype_named(current.xp, dtype)
         check_width(current.xp, current.device, dtype)
+    if isinstance(obj, list | tuple):
+        like = _array_within(obj)
+        obj = obj if like is None else _stacked(obj, like, namespace_of(like))
     if is_array(obj):
         xp = namespace_of(obj)
-        if xp is current.xp:
-            return xp.asarray(obj, dtype=dtype, device=current.device)
-        if not isinstance(obj, np.ndarray):
+        own = plain_namespace(xp)
+        if own is current.xp:
+            # asarray of PyTorch may take a tensor out of what autograd follows.
+            here = device_of(obj) in (current.device, None)
+            x = obj if here else array_api_compat.to_device(obj, current.device)
+            return x if dtype is None else cast(x, dtype, xp)
+        if own is not namespace_of(np.empty(0)):
             raise TypeError(
-                f"{name} is an array of {library(xp).name}, the current backend is {current.name}. "
-                f"Go through the host: gdx.asarray(gdx.to_numpy({name}))."
+                f"{name} is an array of {library(own).name}, the current backend is "
+                f"{current.name}. Go through the host: gdx.asarray(gdx.to_numpy({name}))."
             )
     host = np.array(obj)
     if host.dtype.kind not in "biufc":
@@ -263,6 +276,38 @@ def _new_array(obj: object, name: str, dtype: DType | None = None) -> Array:
     if not host.dtype.isnative:
         host = host.astype(host.dtype.newbyteorder("="))
     return current.xp.asarray(host, dtype=dtype, device=current.device)
+
+
+# The types of what NumPy itself makes arrays of.
+_OF_HOST = {bool, int, float, complex, np.ndarray, np.float64, np.float32}
+
+
+def _array_within(items: Sequence[Any]) -> Array | None:
+    """Return an array in nested lists that is none of NumPy's; None if there is none."""
+    if _OF_HOST.issuperset(map(type, items)):
+        return None
+    for item in items:
+        inside = _array_within(item) if isinstance(item, list | tuple) else item
+        if is_array(inside) and not isinstance(inside, np.ndarray):
+            return inside
+    return None
+
+
+def _stacked(items: Sequence[Any], like: Array, xp: Namespace) -> Array:
+    """Return nested lists of arrays and numbers as one array, without a way over the host."""
+    parts = [_part(item, like, xp) for item in items]
+    dtype = xp.result_type(*parts)
+    return xp.stack([cast(part, dtype, xp) for part in parts])
+
+
+def _part(item: Any, like: Array, xp: Namespace) -> Array:
+    if isinstance(item, list | tuple):
+        return _stacked(item, like, xp)
+    if is_array(item) and not isinstance(item, np.ndarray):
+        return item
+    host = np.asarray(item)
+    of_floats = is_real_floating(xp, like.dtype) and host.dtype.kind in "iuf"
+    return made_beside(like, host, xp, like.dtype if of_floats else None)
 
 
 def _dtype_on(current: Backend, dtype: np.dtype[Any], *, has_own: bool) -> DType | None:
