@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gdx.trees import refilled
 
 Pull = Callable[[Any], Any]
@@ -76,6 +78,13 @@ class Rule(NamedTuple):
     linear: str = ""
     elementwise: bool = False
     joint: bool = False
+
+
+_NUMPYS, OBJECT = np.ndarray, np.dtype(object)
+OF_OBJECTS = (
+    "an array of Python objects (dtype object) has no derivative: convert its numbers, by "
+    "numpy.asarray(c, dtype=float)."
+)
 
 
 class Trace:
@@ -154,6 +163,8 @@ class Trace:
                 value = values[place] = argument.value
                 if type(value) is kind:
                     nested = True
+            elif type(argument) is _NUMPYS and argument.dtype is OBJECT:
+                raise TracingError(OF_OBJECTS)
         return values, places, nested
 
 
@@ -195,11 +206,13 @@ class opened:  # noqa: N801 - used as a function, in a with statement
 
 def dispatching(kind: type[Any], function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:
     """Return a library's function with traced arrays among its arguments."""
+    operands, own = kind.operands, kind.operands.own
 
     def call(*args: Any, **kwargs: Any) -> Any:
         top, traced = CONSTANT, False
         for argument in args:
-            if type(argument) is kind:
+            type_ = type(argument)
+            if type_ is kind:
                 traced = True
                 if argument.memory is not None:
                     argument.refresh()
@@ -210,6 +223,8 @@ def dispatching(kind: type[Any], function: Callable[..., Any], rule: Rule) -> Ca
                     argument.release()
                     if argument.owner.level > top.level:
                         top = argument.owner
+            elif type_ is not own and type_ not in operands:
+                operands.check(rule, args)
         if not traced:
             return function(*args, **kwargs)
         if top is not CONSTANT:
@@ -228,4 +243,8 @@ def lifted(kind: type[Any], y: Any) -> Any:
         return y
     if isinstance(y, tuple | list):
         return refilled(type(y), [lifted(kind, item) for item in y])
-    return kind(y, CONSTANT, None) if hasattr(y, "dtype") and hasattr(y, "shape") else y
+    if not hasattr(y, "dtype") or not hasattr(y, "shape"):
+        return y
+    if y.dtype is OBJECT:
+        raise TracingError(OF_OBJECTS)
+    return kind(y, CONSTANT, None)

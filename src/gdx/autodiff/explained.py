@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdx.autodiff.core import TracingError
+from gdx.autodiff.operands import mixture
+from gdx.autodiff.protocols import assigned
 from gdx.autodiff.traced import Traced, settled
-from gdx.backends import library, namespace_of
+from gdx.backends import library, namespace_of, refusal
 
 if TYPE_CHECKING:
     from gdx.autodiff.flat import Flat
@@ -27,6 +29,11 @@ _HANDED = re.compile(r"\b(not|got|type) (an? |type )?(<class )?'?[\w.]*\bTraced\
 
 def explained(error: Exception, flat: Flat) -> Exception:
     """Return what `error` means, where f raised it because it was differentiated; or itself."""
+    refused = _refused_operand(error)
+    if refused is not None:
+        return TracingError(refused)
+    if _is_assignment(error, flat):
+        return assigned()
     if isinstance(error, TracingError) or _raised_by_f(error, flat):
         return error
     if isinstance(error, flat.leaving):
@@ -38,19 +45,50 @@ def explained(error: Exception, flat: Flat) -> Exception:
     return error
 
 
-_RAISES = opcode.opmap["RAISE_VARARGS"]
+def _refused_operand(error: Exception) -> str | None:
+    """Return why an object is not taken, of which a method was handed a traced array and failed."""
+    for traceback in _tracebacks(error):
+        frame = traceback.tb_frame
+        refused = refusal(frame.f_locals.get("self"))
+        if refused is not None and any(isinstance(value, Traced) for value in _values(frame)):
+            return refused
+    return None
+
+
+_RAISES, _ASSIGNS = opcode.opmap["RAISE_VARARGS"], opcode.opmap["STORE_SUBSCR"]
+
+
+def _is_assignment(error: Exception, flat: Flat) -> bool:
+    """Tell whether an error is that of c[i] = x, with a plain array c and a traced x."""
+    leaves = any(isinstance(each, TracingError) for each in (error, error.__cause__))
+    if not leaves and "a Traced" not in str(error):
+        return False
+    of_libraries = _libraries(flat)
+    code, calls = None, []
+    for traceback in _tracebacks(error):
+        frame = traceback.tb_frame
+        if _package(frame) in of_libraries:
+            calls.append(frame)
+        else:
+            code, calls = frame.f_code.co_code[traceback.tb_lasti], []
+    traced = any(
+        _package(frame) == "gdx" and frame.f_code.co_name == "__setitem__" for frame in calls
+    )
+    return code == _ASSIGNS and not traced
 
 
 def _raised_by_f(error: Exception, flat: Flat) -> bool:
     """Tell whether the user's own code raised an error by a `raise` statement."""
-    frame, last = None, -1
-    for traceback in _tracebacks(error):
-        frame, last = traceback.tb_frame, traceback.tb_lasti
-    made = type(settled(flat.inputs[0])).__module__.partition(".")[0]
-    libraries = ("array_api_compat", "gdx", "numpy", library(flat.plain).root, made)
-    if frame is None or _package(frame) in libraries:
+    last = [*_tracebacks(error)][-1]
+    if _package(last.tb_frame) in _libraries(flat):
         return False
-    return frame.f_code.co_code[last] == _RAISES
+    return last.tb_frame.f_code.co_code[last.tb_lasti] == _RAISES
+
+
+def _libraries(flat: Flat) -> tuple[str, ...]:
+    """Return the packages whose frames are none of f."""
+    made = type(settled(flat.inputs[0])).__module__.partition(".")[0]
+    return "array_api_compat", "gdx", "numpy", library(flat.plain).root, made
 
 
 def _tracebacks(error: Exception) -> Iterator[TracebackType]:
@@ -61,7 +99,7 @@ def _tracebacks(error: Exception) -> Iterator[TracebackType]:
 
 
 def _of_mixture(error: Exception, flat: Flat) -> Exception | None:
-    return _mixed(library(flat.plain).name) if _mixes(error, flat) else None
+    return mixture(library(flat.plain).name) if _mixes(error, flat) else None
 
 
 def _of_refusal(error: Exception, flat: Flat) -> Exception | None:
@@ -116,7 +154,7 @@ def _of_runtime_error(error: Exception, flat: Flat) -> Exception | None:
     words = flat.leaving_words
     if words is None or not re.search(words, str(error)):
         return None
-    return _mixed(library(flat.plain).name) if _mixes(error, flat) else _leaves(error)
+    return mixture(library(flat.plain).name) if _mixes(error, flat) else _leaves(error)
 
 
 def _of_value_error(error: Exception, flat: Flat) -> Exception | None:
@@ -154,11 +192,3 @@ def _mixes(error: Exception, flat: Flat) -> bool:
     if _OF_NUMPY.search(str(error)):
         return True
     return flat.meets_numpy is not None and flat.meets_numpy(flat.of_inputs, flat.inputs)
-
-
-def _mixed(name: str) -> TypeError:
-    return TypeError(
-        f"f mixes a NumPy array with arrays of {name}, or calls a function of NumPy on them. Write "
-        f"xp.asarray(n) for a NumPy array n, and xp.sum(x) for numpy.sum(x) {XP}. gdx.to_numpy(x) "
-        "leaves for the host on purpose, where derivatives are numerical."
-    )

@@ -11,12 +11,12 @@ from gdx.autodiff.explained import explained
 from gdx.backends import (
     Array,
     Namespace,
-    asarray,
     common_namespace,
     device_of,
     is_array,
     is_complex,
     is_real_floating,
+    made_array,
     namespace_of,
     plain_namespace,
 )
@@ -113,7 +113,7 @@ def _differentiable(x: Any) -> Array:
     """Return an argument as an array of real or complex floating-point numbers."""
     if not is_array(x):
         if isinstance(x, float | complex) or _holds_float(x):
-            return asarray(x)
+            return made_array(x, "x")
         raise TypeError(
             f"derivatives are taken at floating-point numbers; got {x!r}. "
             "Write 3.0, not 3; convert an array by xp.astype(x, xp.float64)."

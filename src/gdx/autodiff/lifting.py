@@ -14,6 +14,7 @@ import numpy as np
 from gdx.autodiff import protocols
 from gdx.autodiff.core import CONSTANT, TracingError, dispatching, lifted, names
 from gdx.autodiff.memory import View, shared
+from gdx.autodiff.operands import Operands
 from gdx.autodiff.rules import (
     COMPOSITE,
     CREATION,
@@ -96,6 +97,7 @@ def traced_type(xp: Namespace) -> type[Traced]:
     kind.xp, kind.known, kind.views, kind.scalars = xp, known, known.views, known.scalars
     kind.array = type(xp.asarray(0.0))
     kind.assignable = known.views and hasattr(kind.array, "__setitem__")
+    kind.operands = Operands(kind)
     kind.functions = _functions(kind)
     kind.namespace = _namespace(kind)
     for method, name in {**BINARY, **COMPARISONS, **UNARY}.items():

@@ -64,7 +64,7 @@ def of_ufunc(
             else:
                 return function(*inputs)
     if out and library(kind.xp).numpy_dtypes and _loses(out, inputs):
-        raise TracingError(_ASSIGNED)
+        raise assigned(ufunc.__name__)
     if method == "__call__":
         _refuse_options(ufunc.__name__, kwargs)
     found = _ROWS.get((ufunc, method))
@@ -108,7 +108,7 @@ def of_cupy_kernel(x: Any, kernel: Any, *args: Any, **kwargs: Any) -> Any:
     name = library(x.xp).ufunc_name(kernel)
     given = {key: value for key, value in kwargs.items() if value is not None}
     if kernel.name == "cupy_fill" or "out" in given or (name and len(args) > kernel.nin):
-        raise TracingError(_ASSIGNED)
+        raise assigned(name)
     if name is None:
         raise TracingError(_unknown(f"the kernel {kernel.name}"))
     _refuse_options(name, given)
@@ -116,11 +116,31 @@ def of_cupy_kernel(x: Any, kernel: Any, *args: Any, **kwargs: Any) -> Any:
     return _called(x, name, row, args, {})
 
 
-_ASSIGNED = (
-    "a traced array cannot be assigned into a plain array (c += x, c[i] = x, out=c): its "
-    "derivative would be lost. Write c = c + x, or assign into xp.zeros_like(c), with "
-    "xp = gdx.array_namespace(x)."
-)
+_SYMBOLS = {
+    "add": "+",
+    "bitwise_and": "&",
+    "bitwise_or": "|",
+    "bitwise_xor": "^",
+    "divide": "/",
+    "floor_divide": "//",
+    "left_shift": "<<",
+    "matmul": "@",
+    "multiply": "*",
+    "power": "**",
+    "remainder": "%",
+    "right_shift": ">>",
+    "subtract": "-",
+}
+
+
+def assigned(ufunc: str | None = None) -> TracingError:
+    """Return the error of an assignment of a traced array into a plain one."""
+    symbol = _SYMBOLS.get(str(ufunc), "+")
+    return TracingError(
+        f"a traced array cannot be assigned into a plain array (c {symbol}= x, c[i] = x, out=c): "
+        f"its derivative would be lost. Write c = c {symbol} x, or assign into xp.zeros_like(c), "
+        "with xp = gdx.array_namespace(x)."
+    )
 
 
 def _refuse_options(name: str, options: dict[str, Any]) -> None:

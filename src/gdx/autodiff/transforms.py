@@ -190,7 +190,8 @@ def grad(
         If there is no such argument.
     TracingError
         If `f` takes a number out of the arrays that it computes with (``float(x)``,
-        ``numpy.asarray(x)``), or uses what has no derivative: it cannot be followed there. See the
+        ``numpy.asarray(x)``), or uses what has no derivative: it cannot be followed there. Neither
+        can operators of other objects: masked arrays, ``numpy.matrix``, sparse matrices. See the
         notes for PyTorch and JAX.
 
     Warns

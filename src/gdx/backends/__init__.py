@@ -36,9 +36,11 @@ from gdx.backends.current import (
     asarray,
     backend,
     floating,
+    made_array,
     use,
     using,
 )
+from gdx.backends.foreign import refusal
 from gdx.backends.libraries import (
     FEW_BYTES,
     LIBRARIES,
@@ -89,6 +91,7 @@ __all__ = [
     "is_real_floating",
     "largest",
     "library",
+    "made_array",
     "made_beside",
     "may_fork",
     "namespace_among",
@@ -97,6 +100,7 @@ __all__ = [
     "plain_namespace",
     "ran_out_of_memory",
     "read_only",
+    "refusal",
     "remember_namespace",
     "start",
     "to_numpy",

@@ -11,6 +11,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
+from gdx.backends.foreign import refusal
 from gdx.backends.libraries import (
     LIBRARY_OF_NAMESPACE,
     Array,
@@ -54,11 +55,9 @@ def remember_namespace(array_type: type, xp: Namespace) -> None:
 
 
 def _looked_up(x: Array) -> Namespace:
-    if any(kind.__name__ in ("MaskedArray", "matrix") for kind in type(x).__mro__):
-        raise TypeError(
-            f"gdx does not take a {type(x).__name__}: its operators mean something else than those "
-            "of an array. Convert it first, for example by numpy.asarray(x)."
-        )
+    refused = refusal(x)
+    if refused is not None:
+        raise TypeError(refused)
     if not is_array(x):
         raise TypeError(
             f"expected an array, got {type(x).__name__}; gdx.asarray makes one from numbers."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
@@ -29,6 +29,7 @@ from gdx.backends.arrays import (
     namespace_of,
     plain_namespace,
 )
+from gdx.backends.foreign import refusal
 from gdx.backends.libraries import LIBRARIES, Array, Device, DType, Namespace, library
 from gdx.backends.probe import (
     Backend,
@@ -243,14 +244,19 @@ def asarray(obj: object, /, *, dtype: DType | None = None) -> Array:
     return _new_array(obj, "obj", dtype)
 
 
+def made_array(x: object, name: str) -> Array:
+    """Return an argument that is no array, a number or a list, as one of the current backend."""
+    refused = refusal(x)
+    if refused is not None:
+        raise TypeError(f"{name}: {refused}")
+    return _new_array(x, name)
+
+
 def _new_array(obj: object, name: str, dtype: DType | None = None) -> Array:
     current = backend()
     if dtype is not None:
         dtype = dtype_named(current.xp, dtype)
         check_width(current.xp, current.device, dtype)
-    if isinstance(obj, list | tuple):
-        like = _array_within(obj)
-        obj = obj if like is None else _stacked(obj, like, namespace_of(like))
     if is_array(obj):
         xp = namespace_of(obj)
         own = plain_namespace(xp)
@@ -264,7 +270,13 @@ def _new_array(obj: object, name: str, dtype: DType | None = None) -> Array:
                 f"{name} is an array of {library(own).name}, the current backend is "
                 f"{current.name}. Go through the host: gdx.asarray(gdx.to_numpy({name}))."
             )
-    host = np.array(obj)
+    try:
+        host = np.array(obj)
+    except Exception:
+        like = _array_within(obj)
+        if like is None:
+            raise
+        return _new_array(_stacked(obj, like, namespace_of(like)), name, dtype)
     if host.dtype.kind not in "biufc":
         raise TypeError(
             f"{name} must hold numbers; got {type(obj).__name__} of dtype {host.dtype}."
@@ -278,22 +290,14 @@ def _new_array(obj: object, name: str, dtype: DType | None = None) -> Array:
     return current.xp.asarray(host, dtype=dtype, device=current.device)
 
 
-# The types of what NumPy itself makes arrays of.
-_OF_HOST = {bool, int, float, complex, np.ndarray, np.float64, np.float32}
-
-
-def _array_within(items: Sequence[Any]) -> Array | None:
+def _array_within(x: Any) -> Array | None:
     """Return an array in nested lists that is none of NumPy's; None if there is none."""
-    if _OF_HOST.issuperset(map(type, items)):
-        return None
-    for item in items:
-        inside = _array_within(item) if isinstance(item, list | tuple) else item
-        if is_array(inside) and not isinstance(inside, np.ndarray):
-            return inside
-    return None
+    if isinstance(x, list | tuple):
+        return next(filter(is_array, map(_array_within, x)), None)
+    return x if is_array(x) and not isinstance(x, np.ndarray) else None
 
 
-def _stacked(items: Sequence[Any], like: Array, xp: Namespace) -> Array:
+def _stacked(items: Any, like: Array, xp: Namespace) -> Array:
     """Return nested lists of arrays and numbers as one array, without a way over the host."""
     parts = [_part(item, like, xp) for item in items]
     dtype = xp.result_type(*parts)
@@ -368,7 +372,7 @@ def floating(x: object, name: str) -> tuple[Array, Namespace]:
     Numbers and lists go to the current backend, integers become the default float. `name` is what
     an error calls the argument.
     """
-    array: Array = x if is_array(x) else _new_array(x, name)
+    array: Array = x if is_array(x) else made_array(x, name)
     xp = namespace_of(array)
     if not is_real_floating(xp, array.dtype):
         if not is_integer(xp, array.dtype):

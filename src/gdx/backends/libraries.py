@@ -468,6 +468,7 @@ class Library:
     # Its operators let a foreign array on the right take over; if not, traced arrays are made
     # instances of its own type.
     defers: bool = False
+    takes_numpy: bool = True  # its operators take arrays of NumPy, or say that they do not
     # What makes a device current, if that is where the library computes, wherever its arrays lie:
     current: Callable[[Device], AbstractContextManager[Any]] | None = None
     ufunc_name: Callable[[Any], str | None] = _nothing  # what NumPy calls a kernel of the library
@@ -537,6 +538,7 @@ LIBRARIES = {
             quick={"sign": _cupy_sign},
             to_numpy=lambda x: x.get(),
             numpy_dtypes=True,
+            takes_numpy=False,
             defers=True,
             scalars=False,
         ),
@@ -562,6 +564,7 @@ LIBRARIES = {
             engine=lambda: importlib.import_module("gdx.backends.engines").torch_engine(),
             out_of_memory="out of memory|can't allocate memory",
             defers=True,
+            takes_numpy=False,
             scalars=False,
             copied_up_to=-1,
             version=_torch_version,
