@@ -246,13 +246,31 @@ def _torch_version(x: Array) -> int:
 
 
 def _numpy_memory(x: Array) -> int:
-    while isinstance(x.base, np.ndarray):
-        x = x.base
-    return id(x if x.base is None else x.base)
+    base = x.base
+    while base is not None:
+        if not isinstance(base, np.ndarray):
+            return _lent_memory(x, base)
+        x, base = base, base.base
+    return id(x)
+
+
+def _lent_memory(x: Array, owner: Any) -> int:
+    try:
+        return id(memoryview(owner).obj)  # each array of a buffer has a memoryview of its own
+    except TypeError:  # an object by which another library lends its memory, made for this array
+        address: int = x.__array_interface__["data"][0]
+        return address
 
 
 def _torch_overlap(x: Array, y: Array) -> bool:
     return bool(x.untyped_storage().data_ptr() == y.untyped_storage().data_ptr())
+
+
+def _torch_memory(x: Array) -> int:
+    try:
+        return int(x.untyped_storage().data_ptr())
+    except RuntimeError:  # in a transform of torch.func, which wraps what it computes
+        return id(x)
 
 
 def _offered(x: Array) -> Any:
@@ -554,7 +572,7 @@ LIBRARIES = {
             copied=lambda x: x.clone(),
             duplicated=lambda x: x.clone(),
             overlap=_torch_overlap,
-            memory=lambda x: x.untyped_storage().data_ptr(),
+            memory=_torch_memory,
             owner=lambda x: not x._is_view(),
             added=_torch_added,
             detached=lambda x: x.data,  # detach() would show autograd what is put back as a change

@@ -19,6 +19,7 @@ from gdx.numerical.in_place import check_unchanged
 from gdx.numerical.jacobian import directional
 from gdx.numerical.leafwise import leafwise, shape_of_x
 from gdx.numerical.line import Line
+from gdx.numerical.locks import undisturbed
 from gdx.numerical.noise import noise_of
 from gdx.numerical.points import Directions
 from gdx.numerical.settings import settings
@@ -148,7 +149,7 @@ def check_gradient(
     rng = np.random.default_rng(0 if rng is None else rng)
     point = map_leaves(_array, x)
     with np.errstate(all="ignore"):
-        return _checked(f, point, grad, rng)
+        return undisturbed(lambda x: _checked(f, x, grad, rng), point, in_place=True)
 
 
 def _checked(f: Function, point: Tree, grad: Any, rng: np.random.Generator) -> GradientCheck:

@@ -24,6 +24,7 @@ from gdx.backends import (
 from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation, check_rows
 from gdx.numerical.floats import gradient_in_floats
 from gdx.numerical.layout import Layout, Step, along_first, lay_out
+from gdx.numerical.locks import exclusively
 from gdx.numerical.points import Directions, Points, indices
 from gdx.numerical.reactions import (
     alike,
@@ -36,7 +37,7 @@ from gdx.numerical.reactions import (
 )
 from gdx.numerical.result import Derivative
 from gdx.numerical.richardson import extrapolated, ladder
-from gdx.numerical.settings import bounds_beside, step_beside
+from gdx.numerical.settings import ends_beside, step_beside
 from gdx.numerical.stencils import Stencil
 from gdx.numerical.values import Function
 
@@ -87,17 +88,27 @@ class Differences:
         self.known = known = library(self.xp)
         self.x = known.detached(x)
         self.stencil, self.evaluation, self.directions = of, evaluation, directions
-        self.h = None if h is None else step_beside(h, self.x)
-        self.bounds = bounds_beside(*bounds, self.x)
         self.expects_change, self.least_noise = expects_change, noise
-        self.empty = 0 in x.shape or (directions is not None and not len(directions))
+        no_elements = 0 in x.shape
+        self.empty = no_elements or (directions is not None and not len(directions))
         self.on_host = known.on_host(self.x)
         self.in_place = known.writable(self.x)
-        # Whether f is evaluated at the very array of the caller.
-        self.at_callers = x is given and self.in_place and evaluation.in_place and not of_copy
+        # The memory of the caller's array, if f is evaluated at that very array.
+        self.held: tuple[int, ...] = ()
         if not self.in_place:
             self.x = known.copied(self.x)
             self.in_place = known.writable(self.x)
+        elif x is given and not of_copy and not no_elements:
+            memory = (known.memory(self.x),)
+            if evaluation.in_place and not of.imaginary:
+                self.held = memory
+            else:
+                self.x = exclusively(memory, known.copied, self.x)
+        self.h = None if h is None else step_beside(h, self.x)
+        lower, upper = bounds
+        self.bounds = None
+        if lower is not None or upper is not None:
+            self.bounds = exclusively(self.held, ends_beside, lower, upper, self.x)
         self.few = False
         if evaluation is ONE_AT_A_TIME and of.quick and self._is_simple():
             floats = known.floats(self.x) if self.in_place else None
@@ -138,7 +149,9 @@ class Differences:
     def _gradient_of_arrays(self, f: Function, x: Array) -> tuple[Array, int]:
         quotients = self.quotients(f, x)
         gradient = cast(quotients.value, x.dtype, self.xp)
-        return self.xp.reshape(gradient, x.shape), quotients.nfev
+        if gradient.shape != x.shape:
+            gradient = self.xp.reshape(gradient, x.shape)
+        return gradient, quotients.nfev
 
     @property
     def needs_x(self) -> bool:
@@ -275,7 +288,7 @@ class Differences:
         if not alike([*values, *([] if fx is None else [fx])]):
             return 0
         if fx is not None or alike([values[0], self.evaluation.at_x(f, x)]):
-            warn_unmoved(at_copies=not self.at_callers)
+            warn_unmoved(at_copies=not self.held)
         return int(fx is None)
 
 

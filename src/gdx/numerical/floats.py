@@ -55,7 +55,7 @@ def gradient_in_floats(of: Differences, f: Function, x: Array) -> tuple[Array, i
     elif values[0] == values[-1] and _all_equal(values):
         count += not stencil.one_sided
         if stencil.one_sided or f(x) == values[0]:
-            warn_unmoved(at_copies=not of.at_callers)
+            warn_unmoved(at_copies=not of.held)
     return gradient if gradient.shape == x.shape else of.xp.reshape(gradient, x.shape), count
 
 

@@ -12,6 +12,7 @@ from gdx.numerical.complex_parts import of_parts
 from gdx.numerical.differences import Differences
 from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation
 from gdx.numerical.leafwise import AtOneLeaf, leafwise, shape_of_x, starts
+from gdx.numerical.locks import exclusively
 from gdx.numerical.result import answer, warn_where_not_finite
 from gdx.numerical.settings import settings
 from gdx.numerical.stencils import stencil
@@ -172,14 +173,13 @@ def _plain_gradient(
         differences = chosen.at_leaves(
             lambda leaf, h, _: Differences(leaf, of, h, evaluation=evaluation), x
         )
-        start = starts(x, differences)
-    else:
-        differences = Differences(x, of, h, evaluation=evaluation)
-        start = differences.x
-    gradient, _ = gradient_at(f, start, differences)
-    if not isinstance(differences, Differences):
+        start, held = starts(x, differences)
+        gradient, _ = exclusively(held, gradient_at, f, start, differences)
         map_leaves(warn_where_not_finite, gradient)
-    elif not differences.finite:
+        return gradient
+    differences = Differences(x, of, h, evaluation=evaluation)
+    gradient, _ = exclusively(differences.held, differences.gradient, f, differences.x)
+    if not differences.finite:
         warn_where_not_finite(gradient)
     return gradient
 

@@ -15,6 +15,7 @@ from gdx.backends import Array, cast, device_of, floating, is_array, library, na
 from gdx.devices import on_device_of
 from gdx.numerical.differences import Differences, Quotients
 from gdx.numerical.layout import Bounds, Step, lay_out
+from gdx.numerical.locks import exclusively, undisturbed
 from gdx.numerical.points import Directions, Points
 from gdx.numerical.result import Derivative, answer
 from gdx.numerical.settings import Settings, ends_beside, fx_given, settings, step_beside
@@ -89,18 +90,20 @@ def numerical_hessian(
     """
     chosen = settings(2, method, order, h, bounds, f0, vectorized, max_bytes, workers)
     if is_tree(x):
-        result = _of_tree(f, x, chosen, return_error)
+        arrays = map_leaves(_detached, x)
+        result = undisturbed(
+            lambda arrays: _of_tree(f, arrays, chosen, return_error), arrays, in_place=False
+        )
     else:
         of = chosen.at_leaves(
             lambda leaf, h, ends: Differences(leaf, chosen.stencil, h, ends, chosen.evaluation), x
         )
-        result = _of_array(f, of, f0, return_error)
+        result = exclusively(of.held, _of_array, f, of, f0, return_error)
     return answer(result, return_error, full_output)
 
 
-def _of_tree(f: Function, x: Tree, chosen: Settings, return_error: bool) -> Derivative:
+def _of_tree(f: Function, arrays: Tree, chosen: Settings, return_error: bool) -> Derivative:
     """Return the Hessian at a tree, from that at the vector of all its elements."""
-    arrays = map_leaves(_detached, x)
     if not leaves(arrays):
         return Derivative(arrays, arrays if return_error else None, 0, arrays)
     vector, unraveled = raveled(arrays)

@@ -10,6 +10,7 @@ from gdx.devices import on_device_of
 from gdx.numerical.complex_parts import of_parts
 from gdx.numerical.leafwise import derivative_of_leaf, leafwise, shape_of_f_and_x
 from gdx.numerical.line import Line
+from gdx.numerical.locks import undisturbed
 from gdx.numerical.result import Derivative, answer
 from gdx.numerical.settings import Settings, fx_given, settings
 from gdx.numerical.sparsity import Pattern
@@ -149,7 +150,8 @@ def numerical_jvp(
     if not leaves(x):
         raise ValueError(f"x must hold an array; got {x!r}.")
     x = map_leaves(lambda leaf: floating(leaf, "x")[0], x)
-    result = directional(f, x, _direction(v, x), chosen, return_error)
+    v = _direction(v, x)
+    result = undisturbed(lambda x: directional(f, x, v, chosen, return_error), x, chosen.in_place)
     return answer(result, return_error, full_output)
 
 

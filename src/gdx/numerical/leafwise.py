@@ -10,6 +10,7 @@ from typing import Any
 
 from gdx.backends import Array, cast, device_of, is_complex, namespace_of, overlaps
 from gdx.numerical.differences import Differences
+from gdx.numerical.locks import exclusively
 from gdx.numerical.points import Directions
 from gdx.numerical.result import Derivative
 from gdx.numerical.settings import Settings, fx_given
@@ -49,14 +50,23 @@ def leafwise(
     differences = chosen.at_leaves(prepared, x)
     if not is_tree(x):
         fx = fx_given(chosen.f0, differences.x, chosen.evaluation)
-        return derivative_of_leaf(f, differences, fx, form, return_error)
-    start = starts(x, differences)
+        return exclusively(
+            differences.held, derivative_of_leaf, f, differences, fx, form, return_error
+        )
+    start, held = starts(x, differences)
+    return exclusively(held, _leaf_by_leaf, f, start, differences, chosen, form, return_error)
+
+
+def _leaf_by_leaf(
+    f: Function, x: Tree, differences: Tree, chosen: Settings, form: Form, return_error: bool
+) -> Derivative:
     parts: list[Derivative] = []
-    fx, evaluations = None, 0
+    fx: Array | None = None
+    evaluations = 0
 
     def at_leaf(_: object, of: Differences) -> None:
         nonlocal fx, evaluations
-        function = AtOneLeaf(f, start, len(parts), chosen.evaluation.vectorized)
+        function = AtOneLeaf(f, x, len(parts), chosen.evaluation.vectorized)
         if fx is None and chosen.f0 is not None:
             fx = fx_given(chosen.f0, of.x, chosen.evaluation)
         elif fx is None and of.needs_x and not of.empty:
@@ -72,17 +82,22 @@ def leafwise(
     )
 
 
-def starts(x: Tree, differences: Tree) -> Tree:
-    """Return the arrays that are stepped: of those that share memory with another, copies."""
+def starts(x: Tree, differences: Tree) -> tuple[Tree, list[int]]:
+    """Return the arrays that are stepped: of those that share memory with another, copies.
+
+    And the memory of those that are the caller's, as `exclusively` takes it.
+    """
     before: list[Array] = []
+    held: set[int] = set()
 
     def own(_: object, of: Differences) -> Array:
         if of.in_place and overlaps(of.x, before):
-            of.x, of.at_callers = of.known.copied(of.x), False
+            of.x, of.held = exclusively(of.held, of.known.copied, of.x), ()
         before.append(of.x)
+        held.update(of.held)
         return of.x
 
-    return map_leaves(own, x, differences)
+    return map_leaves(own, x, differences), sorted(held)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from gdx.backends import (
@@ -107,13 +107,12 @@ class Line:
     @contextmanager
     def function(self) -> Iterator[Moved]:
         """Give the function of s; in place, where all arrays of x can be assigned."""
-        moved = Moved(self.f, self.x, self.v, self.bounds)
         if not self._is_in_place():
-            yield moved
+            yield Moved(self.f, self.x, self.v, self.bounds)
             return
         original = map_leaves(lambda x: library(namespace_of(x)).copied(x), self.x)
         try:
-            yield replace(moved, x=original, places=self.x)
+            yield Moved(self.f, original, self.v, self.bounds, self.x)
         finally:
             map_leaves(_assign, self.x, original)
 

@@ -34,6 +34,11 @@ class Settings(NamedTuple):
     noise: float = 0.0  # by how much the values of f are known to be off, at least
     expects_change: bool = True  # whether a user is to be warned if f has one value everywhere
 
+    @property
+    def in_place(self) -> bool:
+        """Whether f is evaluated at the arrays of x themselves, where they can be assigned."""
+        return self.evaluation.in_place and not self.stencil.imaginary
+
     def at_leaves(self, function: Any, x: Tree) -> Tree:
         """Return `function(leaf, h, (lower, upper))` for each array of x."""
         if not is_tree(x):
