@@ -115,3 +115,12 @@ def test_a_step_for_each_complex_element():
         lambda p: real(p["z"]) + p["a"], {"z": Z, "a": 1.0}, h={"z": h, "a": 0.1}, full_output=True
     )
     np.testing.assert_array_equal(result.step["z"], h)
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_lists_of_complex_arrays(kind):
+    x = kind([Z, np.asarray([2.0])])
+    found = gdx.numerical_gradient(lambda p: np.sum(abs(p[0]) ** 2) * p[1][0], x)
+    assert type(found) is kind
+    np.testing.assert_allclose(found[0], 4 * np.conj(Z), atol=1e-8)
+    np.testing.assert_allclose(found[1], [np.sum(abs(Z) ** 2)], rtol=1e-8)

@@ -31,7 +31,7 @@ def of_parts(
         raise ComplexError("bounds need a real x: complex numbers have no order.")
     if chosen.stencil.imaginary:
         raise ComplexError("method='complex' needs a real x, which it moves along i.")
-    steps = map_leaves(_step_of_parts, for_each_leaf("h", chosen.h, z), z, kinds)
+    steps = map_leaves(_step_of_parts, z, for_each_leaf("h", chosen.h, z), kinds)
     real = derive(
         _OfParts(f, kinds),
         map_leaves(_apart, z, kinds),
@@ -63,7 +63,7 @@ class _OfParts:
         return self.f(map_leaves(_joined, pairs, self.kinds))
 
 
-def _step_of_parts(h: Any, leaf: Array, kind: bool) -> Any:
+def _step_of_parts(leaf: Array, h: Any, kind: bool) -> Any:
     """Return the step of an element as that of both its parts."""
     if not kind or h is None or isinstance(h, int | float):
         return h
