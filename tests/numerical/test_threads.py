@@ -160,6 +160,12 @@ IN_PLACE = {
     ),
     "hessian": (lambda f, x: diagonal(gdx.numerical_hessian(f, x)), curvatures),
     "diagonal": (gdx.numerical_hessian_diagonal, curvatures),
+    "beside complex numbers": (
+        lambda f, x: gdx.numerical_gradient(
+            lambda p: f(p["x"]) + abs(p["z"][0]) ** 2, {"x": x, "z": np.asarray([1 + 1j])}
+        )["x"],
+        slopes,
+    ),
     "check": (
         lambda f, x: np.asarray(str(gdx.check_gradient(f, x, slopes)).startswith("correct")),
         lambda x: np.asarray(True),

@@ -125,7 +125,7 @@ def check_gradient(
     rounding is as large as its slope, as with float16 values of a large function. Numbers are read
     from the device, `f` is evaluated 34 times for each element compared (18 times in float32) and
     about 50 times more, and an `x` that can be assigned is stepped in place, as by
-    `numerical_gradient`.
+    `numerical_gradient`, which says what other threads see meanwhile.
 
     References
     ----------

@@ -35,7 +35,7 @@ def of_parts(
     real = derive(
         _OfParts(f, kinds),
         map_leaves(_apart, z, kinds),
-        chosen._replace(h=steps, of_copies=True),
+        chosen._replace(h=steps, of_copies=[*map(_has_parts, leaves(z))]),
         *how,
     )
     return Derivative(

@@ -102,12 +102,15 @@ def numerical_gradient(
         above, or `x` lies outside its bounds.
     MemoryError
         If memory runs out at one point.
+    RuntimeError
+        If this thread and another one wait for each other, see Notes.
 
     Warns
     -----
     RuntimeWarning
         On the host, where looking is free: if `f` did not react to `x` at all, if an explicit
-        `h` vanished in the rounding of x ± h, or if elements of the gradient are not finite.
+        `h` vanished in the rounding of x ± h, or if elements of the gradient are not finite. Also
+        if this thread has waited a minute for another one that steps `x` in place.
 
     Notes
     -----
@@ -116,6 +119,14 @@ def numerical_gradient(
     very array, as ``lambda W: net.loss(x, t)`` reads ``net.W``, is differentiated too. Stacks,
     workers, complex numbers, and read-only and immutable arrays (JAX, Dask) work on copies, and
     `f` must use its argument.
+
+    Threads that step the same array in place, or views of it, take turns; copies are made while no
+    thread does. A thread that reads the array in any other way meanwhile sees stepped elements.
+    Hand each thread a copy, ``x.copy()``, or a read-only view, of which gdx steps copies: then no
+    thread waits, and none sees the steps of another. An `f` that starts a thread and waits for it
+    must hand it a copy, too. A thread that needs the array itself raises RuntimeError where `f`
+    waits by ``Thread.join`` or ``Future.result``, and warns after a minute where it waits
+    otherwise.
 
     The error is estimated by the table of Richardson; where f is smooth, 95 of 100 errors are
     below 10 times the estimate, unless f varies over less than 1e-4 max(1, \|x_i\|), which no step
@@ -244,6 +255,11 @@ def numerical_hessian_diagonal(
     ------
     TypeError, ValueError, MemoryError
         As `numerical_gradient`.
+
+    Notes
+    -----
+    An `x` whose elements can be assigned is stepped in place; about other threads meanwhile, see
+    `numerical_gradient`.
 
     References
     ----------

@@ -71,7 +71,8 @@ def numerical_hessian(
 
     Notes
     -----
-    Where `x` is a tree, its arrays are not stepped in place: `f` must use its argument.
+    Where `x` is a tree, its arrays are not stepped in place: `f` must use its argument. Another `x`
+    whose elements can be assigned is; about other threads meanwhile, see `numerical_gradient`.
 
     References
     ----------

@@ -67,6 +67,11 @@ def numerical_jacobian(
         As `numerical_gradient`; also if `f` returns arrays of different shapes, or `sparsity` does
         not fit.
 
+    Notes
+    -----
+    An `x` whose elements can be assigned is stepped in place; about other threads meanwhile, see
+    `numerical_gradient`.
+
     References
     ----------
     A. R. Curtis, M. J. D. Powell and J. K. Reid (1974), On the estimation of sparse Jacobian
@@ -137,6 +142,11 @@ def numerical_jvp(
     ------
     TypeError, ValueError
         As `numerical_gradient`; also if `v` has not the structure and shapes of `x`.
+
+    Notes
+    -----
+    An `x` whose elements can be assigned is stepped in place; about other threads meanwhile, see
+    `numerical_gradient`.
 
     Examples
     --------

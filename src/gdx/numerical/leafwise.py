@@ -33,6 +33,7 @@ def leafwise(
     `directions` says for each array which of its elements move together.
     """
     each = None if directions is None else iter(directions)
+    of_copies = iter(chosen.of_copies)
 
     def prepared(leaf: object, h: Any, ends: tuple[Any, Any]) -> Differences:
         return Differences(
@@ -43,7 +44,7 @@ def leafwise(
             chosen.evaluation,
             None if each is None else next(each),
             expects_change=chosen.expects_change,
-            of_copy=chosen.of_copies,
+            of_copy=next(of_copies, False),
             noise=chosen.noise,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gdx.backends import (
@@ -30,7 +31,7 @@ class Settings(NamedTuple):
     bounds: Any = None
     f0: Any = None
     evaluation: Evaluation = ONE_AT_A_TIME
-    of_copies: bool = False  # whether it is taken at copies of what the caller holds
+    of_copies: Sequence[bool] = ()  # which arrays of x are copies of what the caller holds
     noise: float = 0.0  # by how much the values of f are known to be off, at least
     expects_change: bool = True  # whether a user is to be warned if f has one value everywhere
 
