@@ -362,6 +362,9 @@ WAYS_TO_WAIT = {
     "join": joined,
     "join of a join": lambda task: joined(lambda: joined(task)),
     "result": in_pool(lambda pool, task: pool.submit(task).result()),
+    "workers": in_pool(
+        lambda pool, task: gdx.numerical_jacobian(lambda p: task(), X.copy(), workers=pool)
+    ),
     "map": in_pool(lambda pool, task: [*pool.map(lambda _: task(), range(4))]),
 }
 
