@@ -13,11 +13,12 @@ from gdx.backends import (
     Namespace,
     common_namespace,
     device_of,
+    instead_of_booleans,
     is_array,
     is_complex,
     is_real_floating,
-    made_array,
     namespace_of,
+    new_floats,
     plain_namespace,
 )
 from gdx.trees import StructureError, Tree, flattened, is_tree, map_leaves
@@ -110,27 +111,21 @@ class Flat:
 
 
 def _differentiable(x: Any) -> Array:
-    """Return an argument as an array of real or complex floating-point numbers."""
+    """Return an argument as an array of real or complex floating-point numbers.
+
+    Python's numbers and lists become one, arrays of integers do not: to NumPy's scalars the same
+    applies as to arrays.
+    """
     if not is_array(x):
-        if isinstance(x, float | complex) or _holds_float(x):
-            return made_array(x, "x")
-        raise TypeError(
-            f"derivatives are taken at floating-point numbers; got {x!r}. "
-            "Write 3.0, not 3; convert an array by xp.astype(x, xp.float64)."
-        )
+        x = np.asarray(x) if isinstance(x, np.integer) else new_floats(x, "the argument")
     xp = namespace_of(x)
     if not is_real_floating(xp, x.dtype) and not is_complex(xp, x.dtype):
         raise TypeError(
-            f"derivatives are taken at floating-point numbers; the dtype of the argument is "
-            f"{x.dtype}. Convert it: xp.astype(x, xp.float64), or write 3.0 for 3."
+            "derivatives are taken at floating-point numbers; the dtype of the argument is "
+            f"{x.dtype}."
+            + (instead_of_booleans(xp, x.dtype) or " Convert it: xp.astype(x, xp.float64).")
         )
     return x
-
-
-def _holds_float(x: Any) -> bool:
-    if isinstance(x, list | tuple):
-        return any(map(_holds_float, x))
-    return isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", "") in ("f", "c")
 
 
 def of_number(x: Any) -> Array:

@@ -179,13 +179,15 @@ def grad(
     -------
     gradient : callable
         Takes what `f` takes and returns arrays of the structure, shapes, dtypes and devices of the
-        argument. Of a complex x = a + ib it is ∂f/∂a - i ∂f/∂b, as JAX has it.
+        argument. Numbers and lists of numbers become an array of the current backend, integers
+        become the default float. Of a complex x = a + ib it is ∂f/∂a - i ∂f/∂b, as JAX has it.
 
     Raises
     ------
     TypeError
-        If the argument does not hold floating-point numbers, `f` returns something else than one
-        real number, or mixes NumPy's arrays with those of a library that does not take them.
+        If the argument holds booleans or is an array of integers (``xp.astype`` converts it); if
+        `f` returns something else than one real number, or mixes NumPy's arrays with those of a
+        library that does not take them.
     ValueError
         If there is no such argument.
     TracingError

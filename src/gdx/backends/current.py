@@ -244,15 +244,20 @@ def asarray(obj: object, /, *, dtype: DType | None = None) -> Array:
     return _new_array(obj, "obj", dtype)
 
 
-def made_array(x: object, name: str) -> Array:
-    """Return an argument that is no array, a number or a list, as one of the current backend."""
-    refused = refusal(x)
+def new_floats(obj: object, name: str) -> Array:
+    """Make an array of the current backend from numbers or lists; integers become floating.
+
+    `name` is what an error calls the argument.
+    """
+    refused = refusal(obj)
     if refused is not None:
         raise TypeError(f"{name}: {refused}")
-    return _new_array(x, name)
+    return _new_array(obj, name, integers_as_floats=True)
 
 
-def _new_array(obj: object, name: str, dtype: DType | None = None) -> Array:
+def _new_array(
+    obj: object, name: str, dtype: DType | None = None, *, integers_as_floats: bool = False
+) -> Array:
     current = backend()
     if dtype is not None:
         dtype = dtype_named(current.xp, dtype)
@@ -271,12 +276,14 @@ def _new_array(obj: object, name: str, dtype: DType | None = None) -> Array:
                 f"{current.name}. Go through the host: gdx.asarray(gdx.to_numpy({name}))."
             )
     try:
-        host = np.array(obj)
+        host = host_array(obj, name)
     except Exception:
         like = _array_within(obj)
         if like is None:
             raise
         return _new_array(_stacked(obj, like, namespace_of(like)), name, dtype)
+    if integers_as_floats and _holds_integers(host):
+        host, dtype = host.astype(np.float64), current.dtype
     if host.dtype.kind not in "biufc":
         raise TypeError(
             f"{name} must hold numbers; got {type(obj).__name__} of dtype {host.dtype}."
@@ -288,6 +295,21 @@ def _new_array(obj: object, name: str, dtype: DType | None = None) -> Array:
     if not host.dtype.isnative:
         host = host.astype(host.dtype.newbyteorder("="))
     return current.xp.asarray(host, dtype=dtype, device=current.device)
+
+
+def host_array(obj: object, name: str) -> np.ndarray:
+    """Return numbers or lists as an array of NumPy; `name` is what an error calls them."""
+    try:
+        return np.array(obj)
+    except ValueError as error:
+        raise ValueError(f"{name} must hold numbers in lists of equal lengths: {error}") from None
+
+
+def _holds_integers(host: np.ndarray) -> bool:
+    """Tell whether all elements are integers; those beyond 64 bits are Python's objects."""
+    if host.dtype.kind == "O":
+        return all(type(number) is int for number in host.flat)
+    return host.dtype.kind in "iu"
 
 
 def _array_within(x: Any) -> Array | None:
@@ -366,17 +388,25 @@ class ComplexError(TypeError):
     """An array is complex where real numbers are expected."""
 
 
+def instead_of_booleans(xp: Namespace, dtype: DType) -> str:
+    """Return what an error adds where numbers are expected and `dtype` is that of booleans."""
+    return " Write 1.0 for True and 0.0 for False." if xp.isdtype(dtype, "bool") else ""
+
+
 def floating(x: object, name: str) -> tuple[Array, Namespace]:
     """Return `x` as an array with a real floating dtype, and its namespace.
 
     Numbers and lists go to the current backend, integers become the default float. `name` is what
     an error calls the argument.
     """
-    array: Array = x if is_array(x) else made_array(x, name)
+    array: Array = x if is_array(x) else new_floats(x, name)
     xp = namespace_of(array)
     if not is_real_floating(xp, array.dtype):
         if not is_integer(xp, array.dtype):
             kind = ComplexError if is_complex(xp, array.dtype) else TypeError
-            raise kind(f"{name} must hold real numbers, but its dtype is {array.dtype}.")
+            raise kind(
+                f"{name} must hold real numbers, but its dtype is {array.dtype}."
+                f"{instead_of_booleans(xp, array.dtype)}"
+            )
         array = xp.astype(array, default_float(xp, device_of(array)))
     return array, xp

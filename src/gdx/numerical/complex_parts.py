@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from gdx.backends import Array, ComplexError, as_like, asarray, is_array, is_complex, namespace_of
+from gdx.backends import (
+    Array,
+    ComplexError,
+    as_like,
+    host_array,
+    is_array,
+    is_complex,
+    namespace_of,
+    new_floats,
+)
 from gdx.numerical.result import Derivative
 from gdx.numerical.settings import Settings, for_each_leaf
 from gdx.numerical.values import Function
@@ -25,7 +34,7 @@ def of_parts(
     """
     if not any(map(_has_parts, leaves(z))):
         return derive(f, z, chosen, *how)
-    z = map_leaves(lambda leaf: leaf if is_array(leaf) else asarray(leaf), z)
+    z = map_leaves(lambda leaf: leaf if is_array(leaf) else new_floats(leaf, "x"), z)
     kinds = map_leaves(_has_parts, z)
     if chosen.bounds is not None:
         raise ComplexError("bounds need a real x: complex numbers have no order.")
@@ -49,7 +58,7 @@ def of_parts(
 def _has_parts(leaf: Any) -> bool:
     if is_array(leaf):
         return is_complex(namespace_of(leaf), leaf.dtype)
-    return not isinstance(leaf, int | float) and np.iscomplexobj(leaf)
+    return not isinstance(leaf, int | float) and np.iscomplexobj(host_array(leaf, "x"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +97,8 @@ def _value(derivative: Array, kind: bool) -> Array:
     if not kind:
         return derivative
     xp = namespace_of(derivative)
-    joined = xp.asarray(derivative[..., 0] - 1j * derivative[..., 1])
-    return joined / 2 if is_complex(xp, derivative.dtype) else joined
+    joined = derivative[..., 0] - 1j * derivative[..., 1]
+    return xp.asarray(joined / 2 if is_complex(xp, derivative.dtype) else joined)
 
 
 def _error(error: Array, kind: bool) -> Array:
