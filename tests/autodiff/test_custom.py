@@ -224,3 +224,25 @@ def test_the_losses_targets_and_jax_itself():
     close(np.asarray(curvature), gdx.hessian(lambda x: gdx.sigmoid(x).sum())(np.ones(2)), rtol=1e-4)
     half = jax.numpy.ones(3, dtype="float16")
     assert gdx.grad(lambda x: gdx.softmax_cross_entropy(x * 2, 2))(half).dtype == half.dtype
+
+
+@gdx.custom_vjp
+def both_powers(x):
+    """Square and cube, twice as steep as they are."""
+    return x**2, x**3
+
+
+def _powers_backward(x, gs):
+    return (2 * (gs[0] * 2 * x + gs[1] * 3 * x**2),)
+
+
+both_powers.defvjp(lambda x: (both_powers(x), x), _powers_backward)
+
+
+@pytest.mark.parametrize("x", [2.0, np.float32(2.0), [2.0]])
+def test_tuples_of_scalars_of_numpy(x):
+    """NumPy makes scalars of arrays without axes, and a tuple of scalars is no array."""
+    close(gdx.grad(lambda x: np.sum(both_powers(x)[1]))(x), 24 * np.ones_like(x))
+    square, cube = gdx.jvp(both_powers, (x,), (x,))[1]
+    close(square, 16 * np.ones_like(x))
+    close(cube, 48 * np.ones_like(x))

@@ -95,7 +95,6 @@ __all__ = [
     "is_real_floating",
     "largest",
     "library",
-    "made_array",
     "made_beside",
     "may_fork",
     "namespace_among",
