@@ -26,6 +26,7 @@ from gdx.autodiff.rules import (
     VALUES,
     VIEWS,
 )
+from gdx.autodiff.rules.elementwise import sech_squared
 from gdx.autodiff.rules.indexing import placed, replaced
 from gdx.autodiff.rules.linear_algebra import OUTPUTS
 from gdx.autodiff.rules.shapes import unbroadcast
@@ -186,6 +187,7 @@ def _own(xp: Namespace) -> dict[str, Callable[..., Any]]:
         "laid_out": library(xp).laid_out,
         "getitem": operator.getitem,
         "placed": functools.partial(placed, xp),
+        "sech_squared": functools.partial(sech_squared, xp),
         "stopped": lambda x: x,
         "truncated": xp.astype,
         "updated": library(xp).updated,
@@ -256,7 +258,9 @@ def _namespace(kind: type[Traced]) -> Functions:
 
 
 LINEAR_ALGEBRA = frozenset(("matmul", "matrix_transpose", "tensordot", "vecdot"))
-INTERNAL = names("as_dtype duplicated getitem laid_out placed stopped truncated updated")
+INTERNAL = names(
+    "as_dtype duplicated getitem laid_out placed sech_squared stopped truncated updated"
+)
 NAMES = {
     *RULES,
     *COMPOSITE,

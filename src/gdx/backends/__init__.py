@@ -19,6 +19,7 @@ from gdx.backends.arrays import (
     is_real_floating,
     largest,
     made_beside,
+    max_along,
     namespace_among,
     namespace_of,
     overlaps,
@@ -26,6 +27,7 @@ from gdx.backends.arrays import (
     ran_out_of_memory,
     read_only,
     remember_namespace,
+    sum_along,
     to_numpy,
 )
 from gdx.backends.blocks import in_blocks
@@ -96,6 +98,7 @@ __all__ = [
     "largest",
     "library",
     "made_beside",
+    "max_along",
     "may_fork",
     "namespace_among",
     "namespace_of",
@@ -107,6 +110,7 @@ __all__ = [
     "refusal",
     "remember_namespace",
     "start",
+    "sum_along",
     "to_numpy",
     "use",
     "using",

@@ -280,6 +280,22 @@ def cast(x: Array, dtype: DType, xp: Namespace) -> Array:
     return x if x.dtype == dtype else xp.astype(x, dtype)
 
 
+def sum_along(x: Array, axis: int, xp: Namespace) -> Array:
+    """Return the sums along an axis, which stays, by the quickest function of the library."""
+    return _reduced("sum", x, axis, xp)
+
+
+def max_along(x: Array, axis: int, xp: Namespace) -> Array:
+    """Return the maxima along an axis, which stays, by the quickest function of the library."""
+    return _reduced("max", x, axis, xp)
+
+
+def _reduced(name: str, x: Array, axis: int, xp: Namespace) -> Array:
+    quick = library(xp).quick if plain_namespace(xp) is xp else {}
+    function = quick.get(name) or getattr(xp, name)
+    return function(x, axis=axis, keepdims=True)
+
+
 def as_like(
     obj: object,
     x: Array,

@@ -11,12 +11,17 @@ BLOCK_BYTES = 256 * 1024
 
 
 def in_blocks(
-    f: Callable[[Array], Array], x: Array, xp: Namespace, axis: int | None = None
-) -> Array:
+    f: Callable[[Array], tuple[Array, ...]],
+    x: Array,
+    xp: Namespace,
+    axis: int | None = None,
+    *,
+    outputs: int = 1,
+) -> tuple[Array, ...]:
     """Return f(x), from parts of `x` that fit the cache where the library would leave it.
 
-    `f` maps an array to one of the same shape and dtype, elementwise or, given `axis`, along it.
-    The parts are slices along the longest other axis.
+    `f` maps an array to a number of `outputs` of the same shape and dtype, elementwise or, given
+    `axis`, along it. The parts are slices along the longest other axis.
     """
     if not library(xp).cached(x) or x.nbytes <= BLOCK_BYTES:
         return f(x)
@@ -24,9 +29,15 @@ def in_blocks(
     split = max((i for i in range(x.ndim) if i != along), key=x.shape.__getitem__, default=None)
     if split is None or x.shape[split] == 1:
         return f(x)
-    y = xp.empty_like(x)
+    ys = tuple([xp.empty_like(x) for _ in range(outputs)])
     step = max(1, x.shape[split] * BLOCK_BYTES // x.nbytes)
     for start in range(0, x.shape[split], step):
         part = (slice(None),) * split + (slice(start, start + step),)
-        y[part] = f(x[part])
-    return y
+        _assign(ys, part, f(x[part]))
+    return ys
+
+
+def _assign(ys: tuple[Array, ...], part: tuple[slice, ...], values: tuple[Array, ...]) -> None:
+    """Assign to a part of each array; the values are free before the next ones are computed."""
+    for y, of_y in zip(ys, values, strict=True):
+        y[part] = of_y

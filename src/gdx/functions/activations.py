@@ -14,8 +14,10 @@ from gdx.backends import (
     in_blocks,
     largest,
     library,
+    max_along,
     namespace_among,
     namespace_of,
+    sum_along,
 )
 from gdx.devices import on_device_of
 from gdx.options import integer
@@ -53,19 +55,46 @@ def sigmoid(x: Array) -> Array:
 
 @custom_vjp
 def _sigmoid(x: Array) -> Array:
+    return _logistic(x, with_slope=False)[0]
+
+
+@custom_vjp
+def _sigmoid_and_slope(x: Array) -> tuple[Array, ...]:
+    return _logistic(x, with_slope=True)
+
+
+def _logistic(x: Array, *, with_slope: bool) -> tuple[Array, ...]:
+    """Return y = sigmoid(x) and, if asked for, its derivative y · (1 - y), without cancellation."""
     xp = namespace_of(x)
     known, lowest = library(xp), -math.log(largest(xp, x.dtype))
 
-    def of(part: Array) -> Array:
+    def of(part: Array) -> tuple[Array, ...]:
         if known.cached(part) and 0 not in part.shape and xp.min(part) > lowest:
-            return 1 / (1 + xp.exp(-part))  # which does not overflow
-        power = xp.exp(xp.minimum(part, 0.0))
-        return power / (power + xp.exp(-xp.maximum(part, 0.0)))
+            # This does not overflow.
+            if not with_slope:
+                return (1 / (1 + xp.exp(-part)),)
+            power = xp.exp(-part)
+            y = 1 / (1 + power)
+            return y, power * y * y
+        power, other = xp.exp(xp.minimum(part, 0.0)), xp.exp(-xp.maximum(part, 0.0))
+        y = power / (power + other)
+        return (y, y * (other / (power + other))) if with_slope else (y,)
 
-    return in_blocks(of, x, xp)
+    return in_blocks(of, x, xp, outputs=1 + with_slope)
 
 
-_sigmoid.defvjp(lambda x: (_sigmoid(x),) * 2, lambda y, g: (g * (y * (1 - y)),), linear=True)
+def _sigmoid_kept(x: Array) -> tuple[Array, Array]:
+    y, slope = _sigmoid_and_slope(x)
+    return y, slope
+
+
+def _both_pull(kept: tuple[Array, ...], gs: tuple[Array, ...]) -> tuple[Array]:
+    (y, slope), (of_y, of_slope) = kept, gs
+    return (slope * (of_y + of_slope * (1 - 2 * y)),)
+
+
+_sigmoid.defvjp(_sigmoid_kept, lambda slope, g: (g * slope,), linear=True)
+_sigmoid_and_slope.defvjp(lambda x: (_sigmoid_and_slope(x),) * 2, _both_pull, linear=True)
 
 
 @on_device_of(0)
@@ -199,11 +228,11 @@ _EXP_IS_ZERO = -12000.0
 def _softmax(x: Array, axis: int) -> Array:
     xp = namespace_of(x)
 
-    def of(part: Array) -> Array:
+    def of(part: Array) -> tuple[Array]:
         _, power = _shifted(widened(part, xp), axis, xp)
-        return cast(power / xp.sum(power, axis=axis, keepdims=True), x.dtype, xp)
+        return (cast(power / sum_along(power, axis, xp), x.dtype, xp),)
 
-    return in_blocks(of, x, xp, axis)
+    return in_blocks(of, x, xp, axis)[0]
 
 
 def _softmax_kept(x: Array, axis: int) -> tuple[Array, tuple[Array, int]]:
@@ -213,7 +242,8 @@ def _softmax_kept(x: Array, axis: int) -> tuple[Array, tuple[Array, int]]:
 
 def _softmax_pull(kept: tuple[Array, int], g: Array) -> tuple[Array, None]:
     y, axis = kept
-    return y * (g - namespace_among(g, y).sum(g * y, axis=axis, keepdims=True)), None
+    xp = namespace_among(g, y)
+    return balanced(y * (g - sum_along(g * y, axis, xp)), y, axis, xp), None
 
 
 _softmax.defvjp(_softmax_kept, _softmax_pull, linear=True)
@@ -224,14 +254,14 @@ def log_softmax_along(x: Array, axis: int) -> Array:
     """Return log_softmax of an argument that has been checked."""
     xp = namespace_of(x)
 
-    def of(part: Array) -> Array:
+    def of(part: Array) -> tuple[Array]:
         shifted, power = _shifted(widened(part, xp), axis, xp)
         largest = xp.astype(xp.logical_not(shifted < 0), power.dtype)  # 1: their power, or NaN
-        ties = xp.sum(largest, axis=axis, keepdims=True)
-        rest = xp.sum(power - largest, axis=axis, keepdims=True)
-        return cast(shifted - (xp.log(ties) + xp.log1p(rest / ties)), x.dtype, xp)
+        ties = sum_along(largest, axis, xp)
+        rest = sum_along(power - largest, axis, xp)
+        return (cast(shifted - (xp.log(ties) + xp.log1p(rest / ties)), x.dtype, xp),)
 
-    return in_blocks(of, x, xp, axis)
+    return in_blocks(of, x, xp, axis)[0]
 
 
 def _log_softmax_kept(x: Array, axis: int) -> tuple[Array, tuple[Array, int]]:
@@ -242,15 +272,27 @@ def _log_softmax_kept(x: Array, axis: int) -> tuple[Array, tuple[Array, int]]:
 def _log_softmax_pull(kept: tuple[Array, int], g: Array) -> tuple[Array, None]:
     y, axis = kept
     xp = namespace_among(g, y)
-    return g - xp.exp(y) * xp.sum(g, axis=axis, keepdims=True), None
+    power = xp.exp(y)
+    return balanced(g - power * sum_along(g, axis, xp), power, axis, xp), None
 
 
 log_softmax_along.defvjp(_log_softmax_kept, _log_softmax_pull, linear=True)
 
 
+def balanced(pulled: Array, y: Array, axis: int, xp: Namespace) -> Array:
+    """Return the cotangent of logits, whose sum over the classes is zero, to the last bits.
+
+    Of a probability `y` close to one it holds 1 - y, which cancels: there it is minus the sum of
+    the others.
+    """
+    probable = y > 0.5
+    others = xp.where(probable, 0.0, pulled)
+    return xp.where(probable, -sum_along(others, axis, xp), others)
+
+
 def _shifted(x: Array, axis: int, xp: Namespace) -> tuple[Array, Array]:
     """Return x - max(x), and exp of it, to the last bits."""
-    top = xp.max(x, axis=axis, keepdims=True)
+    top = max_along(x, axis, xp)
     shifted = x - top
     floored = xp.maximum(shifted, _EXP_IS_ZERO)
     back = floored + top

@@ -23,6 +23,7 @@ from gdx.backends import (
     namespace_among,
     namespace_of,
     plain_namespace,
+    sum_along,
 )
 from gdx.devices import on_device_of
 from gdx.functions.activations import widened
@@ -149,11 +150,7 @@ def _surprise_of_logits_kept(logits: Array, target: Array, sums_to_one: bool) ->
     xp = namespace_among(logits, target)
     wide = widened(logits, xp)
     shifted = wide - stop_gradient(xp.max(wide, axis=-1, keepdims=True))
-    power = xp.exp(shifted)
-    small = power * xp.astype(shifted < 0, wide.dtype)  # the others are 1
-    # A product with ones is a sum, and along a short axis several times as quick.
-    ones = xp.ones((shifted.shape[-1], 1), dtype=wide.dtype, device=device_of(wide))
-    more = small @ ones + ((power - small) @ ones - 1)  # than one of them
+    power, more = _powers(shifted, xp)
     log_sum = xp.log1p(more)  # so that a probable class has a surprise with all its digits
     surprise = log_sum - shifted
     total = xp.sum(target * xp.where(target != 0, surprise, 0.0))
@@ -165,9 +162,9 @@ def _surprise_of_logits_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], A
     surprise, power, more, target, sums_to_one = kept
     xp = namespace_among(g, power, target)
     share = widened(g, xp) / math.prod(power.shape[:-1])
-    y = power / (1 + more)
-    expected = y if sums_to_one else y * xp.sum(target, axis=-1, keepdims=True)
-    return share * (expected - target), lambda: share * surprise, None
+    total = 1.0 if sums_to_one else xp.sum(target, axis=-1, keepdims=True)
+    pulled = _centred(power, more, target, total, share)
+    return pulled, lambda: share * surprise, None
 
 
 _surprise_of_logits.defvjp(_surprise_of_logits_kept, _surprise_of_logits_pull, linear=True)
@@ -256,34 +253,51 @@ _EPS = 1e-7  # that of cross_entropy_error
 def _surprise_of_softmax_kept(scores: Array, target: Array) -> tuple[Array, Any]:
     xp = namespace_among(scores, target)
     wide = widened(scores, xp)
-    power = xp.exp(wide - _over_classes(max, xp.max, wide, xp))
-    y = power / _over_classes(sum, xp.sum, power, xp)
-    return cast(_expected(target, xp.log(y + _EPS), xp), scores.dtype, xp), (y, target)
+    floats = _few_floats(wide, xp)
+    if floats is None:
+        power, more = _powers(wide - stop_gradient(xp.max(wide, axis=-1, keepdims=True)), xp)
+    else:
+        power = xp.exp(wide - max(floats))
+        more = math.fsum([-1.0, *library(xp).floats(power)])  # type: ignore[misc]
+    y = power / (1 + more)
+    loss = cast(_expected(target, xp.log(y + _EPS), xp), scores.dtype, xp)
+    return loss, (y, power, more, target)
 
 
 def _surprise_of_softmax_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], Array]]:
-    y, target = kept
+    y, power, more, target = kept
     xp = namespace_among(y, target, g)
     share = widened(g, xp) / math.prod(y.shape[:-1])
     weight = target * y / (y + _EPS)
-    pulled = y * xp.sum(weight, axis=-1, keepdims=True) - weight
-    return share * pulled, lambda: -share * xp.log(y + _EPS)
+    pulled = _centred(power, more, weight, sum_along(weight, -1, xp), share)
+    return pulled, lambda: -share * xp.log(y + _EPS)
 
 
 _surprise_of_softmax.defvjp(_surprise_of_softmax_kept, _surprise_of_softmax_pull, linear=True)
 
 
-def _over_classes(
-    of_floats: Callable[[memoryview], float],
-    of_array: Callable[..., Array],
-    x: Array,
-    xp: Namespace,
-) -> Array | float:
-    """Return a sum or maximum along the last axis, that of a few classes in Python's floats."""
+def _few_floats(x: Array, xp: Namespace) -> memoryview | None:
+    """Return the classes of one sample as Python's floats, where they are few and on the host."""
     floats = library(xp).floats(x)
-    if floats is not None and floats.ndim == 1 and floats.nbytes <= FEW_BYTES:
-        return of_floats(floats)
-    return of_array(x, axis=-1, keepdims=True)
+    few = floats is not None and floats.ndim == 1 and floats.nbytes <= FEW_BYTES
+    return floats if few else None
+
+
+def _powers(shifted: Array, xp: Namespace) -> tuple[Array, Array]:
+    """Return exp(x - max(x)), and their sum along the classes less one, to the last bits."""
+    power = xp.exp(shifted)
+    small = power * xp.astype(shifted < 0, shifted.dtype)  # the others are 1
+    # A product with ones is a sum, and along a short axis several times as quick.
+    ones = xp.ones((shifted.shape[-1], 1), dtype=shifted.dtype, device=device_of(shifted))
+    return power, small @ ones + ((power - small) @ ones - 1)
+
+
+def _centred(power: Array, more: Array, weight: Array, total: Any, share: Array) -> Array:
+    """Return share · (y total - weight), of the probabilities y = power / (1 + more).
+
+    Where the weight of one class is the total and y is close to one, y - 1 would cancel.
+    """
+    return ((power * total - weight) - weight * more) * (share / (1 + more))
 
 
 def _probabilities(target: Array, y: Array) -> Array:

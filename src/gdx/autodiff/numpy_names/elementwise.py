@@ -47,10 +47,10 @@ def _angle(xp: Namespace, z: Any, deg: bool = False) -> Array:
 def _sinc(xp: Namespace, x: Any) -> Array:
     """Return sin(πx)/(πx): near 0 by its series, which has all derivatives there."""
     t = math.pi * given.floating(xp, x)
-    near = xp.abs(t) < 0.3
+    near = xp.abs(t) < 1
     square = xp.where(near, t * t, xp.zeros_like(t))
     series = xp.ones_like(t)
-    for n in range(14, 1, -2):
+    for n in range(18, 1, -2):
         series = 1 - square / (n * (n + 1)) * series
     far = xp.where(near, xp.ones_like(t), t)
     return xp.where(near, series, xp.sin(far) / far)

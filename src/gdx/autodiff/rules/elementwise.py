@@ -12,6 +12,8 @@ import cmath
 import math
 from typing import Any
 
+import numpy as np
+
 from gdx.autodiff.core import Maker, Pull, names
 from gdx.backends import is_complex
 
@@ -66,6 +68,26 @@ def _pow_exponent(xp: Any, y: Array, a: Any, b: Array) -> Any:
         return lambda g: g * (y * math.log(a)) if a > 0 else g * xp.where(b == 0, -math.inf, 0 * y)
     zero = a == 0
     return lambda g: g * (y * xp.log(xp.where(zero, xp.ones_like(a), a)))
+
+
+def _asinh(xp: Any, y: Array, x: Array) -> Any:
+    if is_complex(xp, x.dtype):
+        return lambda g: g / xp.sqrt(x * x + 1)
+    # The root is smaller than |x| + 1, unless it overflows.
+    return lambda g: g / xp.minimum(xp.sqrt(x * x + 1), xp.abs(x) + 1)
+
+
+def _tanh(xp: Any, y: Array, x: Array) -> Any:
+    if is_complex(xp, x.dtype):
+        return lambda g: g * ((1 - y) * (1 + y))
+    return lambda g: g * xp.sech_squared(x)
+
+
+def sech_squared(xp: Any, x: Array) -> Array:
+    """Return the derivative of tanh, 1 / cosh(x)²; 1 - tanh(x)² would cancel at both ends."""
+    with np.errstate(over="ignore"):  # the derivative is zero there
+        cosh = xp.cosh(x)
+    return 1 / cosh / cosh
 
 
 def _of_hypot(xp: Any, y: Array, side: Array) -> Any:
@@ -124,7 +146,7 @@ _MAKERS: dict[str, tuple[Maker | None, ...]] = {
     "add": (_unchanged, _unchanged),
     "as_dtype": (_unchanged,),
     "asin": (lambda xp, y, x: lambda g: g / xp.sqrt((1 - x) * (1 + x)),),
-    "asinh": (lambda xp, y, x: lambda g: g / xp.sqrt(x * x + 1),),
+    "asinh": (_asinh,),
     "atan": (lambda xp, y, x: lambda g: g / (x * x + 1),),
     "atan2": (
         lambda xp, y, a, b: _of_angle(xp, b, a, 1),
@@ -178,13 +200,14 @@ _MAKERS: dict[str, tuple[Maker | None, ...]] = {
         _unchanged,
         lambda xp, y, a, b: lambda g: -g * xp.floor_divide(a, b),
     ),
+    "sech_squared": (lambda xp, y, x: lambda g: g * (-2 * xp.tanh(x) * y),),
     "sin": (lambda xp, y, x: lambda g: g * xp.cos(x),),
     "sinh": (lambda xp, y, x: lambda g: g * xp.cosh(x),),
     "sqrt": (lambda xp, y, x: lambda g: g / (2 * y),),
     "square": (lambda xp, y, x: lambda g: g * (2 * x),),
     "subtract": (_unchanged, lambda xp, y, a, b: lambda g: -g),
     "tan": (lambda xp, y, x: lambda g: g * (1 + y * y),),
-    "tanh": (lambda xp, y, x: lambda g: g * ((1 - y) * (1 + y)),),
+    "tanh": (_tanh,),
     "where": (
         None,
         lambda xp, y, condition, a, b: _where(xp, condition, True),
