@@ -492,6 +492,7 @@ class Library:
     ufunc_name: Callable[[Any], str | None] = _nothing  # what NumPy calls a kernel of the library
     # Functions of the standard by shorter ways than those of its namespace:
     quick: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    reads_upper: bool = False  # linalg.eigh takes UPLO="U", as NumPy's does
     numpy_dtypes: bool = False  # results have the dtypes that they have in NumPy
     forks: bool = False  # once imported, it works on in processes that are forked
     # How its error reads when memory runs out, if it is not a MemoryError:
@@ -527,6 +528,7 @@ LIBRARIES = {
             room=8,
             to_numpy=_itself,
             quick=QUICK,
+            reads_upper=True,
             fused=functools.partial(fusion.by_numpy, _numpy_writable),
             numpy_dtypes=True,
             forks=True,
@@ -554,6 +556,7 @@ LIBRARIES = {
             free_bytes=_cupy_free_bytes,
             fused=fusion.as_kernel,
             quick={"sign": _cupy_sign},
+            reads_upper=True,
             to_numpy=lambda x: x.get(),
             numpy_dtypes=True,
             takes_numpy=False,
@@ -581,6 +584,7 @@ LIBRARIES = {
             to_numpy=_torch_to_numpy,
             engine=lambda: importlib.import_module("gdx.backends.engines").torch_engine(),
             out_of_memory="out of memory|can't allocate memory",
+            reads_upper=True,
             defers=True,
             takes_numpy=False,
             scalars=False,

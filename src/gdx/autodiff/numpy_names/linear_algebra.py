@@ -15,7 +15,7 @@ from gdx.autodiff.numpy_names.table import (
     translates,
     words,
 )
-from gdx.backends import Array, Namespace
+from gdx.backends import Array, Namespace, library, namespace_of, plain_namespace
 
 
 @translates("diagonal")
@@ -84,13 +84,34 @@ def _qr(xp: Namespace, a: Any, mode: str = "reduced") -> Any:
     return factors[1] if mode == "r" else factors
 
 
-def _hermitian(name: str) -> Row:
-    def row(xp: Namespace, a: Any, UPLO: str = "L") -> Any:  # noqa: N803 — NumPy's name
-        a = given.floating(xp, a)
-        lower = given.conj(xp, xp.matrix_transpose(a)) if UPLO.upper() == "U" else a
-        return getattr(xp.linalg, name)(lower)
+@translates("linalg.eigh")
+def _eigh(xp: Namespace, a: Any, UPLO: str = "L") -> Any:  # noqa: N803 — NumPy's name
+    if UPLO not in ("L", "U", "l", "u"):
+        raise ValueError("UPLO argument must be 'L' or 'U'")
+    a = given.floating(xp, a)
+    if UPLO in "Ll":
+        return xp.linalg.eigh(a)
+    if library(plain_namespace(namespace_of(a))).reads_upper:
+        return xp.linalg.eigh(a, UPLO="U")  # whose eigenvectors may have other signs
+    return xp.linalg.eigh(_adjoint(xp, a))
 
-    return row
+
+@translates("linalg.eigvalsh")
+def _eigvalsh(xp: Namespace, a: Any, UPLO: str = "L") -> Array:  # noqa: N803
+    if UPLO in ("L", "l"):
+        return xp.linalg.eigvalsh(given.floating(xp, a))
+    return _eigh(xp, a, UPLO)[0]
+
+
+@translates("linalg.cholesky")
+def _cholesky(xp: Namespace, a: Any, *, upper: bool = False) -> Array:
+    a = given.floating(xp, a)
+    # The standard's function reads the lower triangle for both factors.
+    return _adjoint(xp, xp.linalg.cholesky(_adjoint(xp, a))) if upper else xp.linalg.cholesky(a)
+
+
+def _adjoint(xp: Namespace, a: Array) -> Array:
+    return given.conj(xp, xp.matrix_transpose(a))
 
 
 @translates("linalg.pinv")
@@ -108,6 +129,11 @@ def _cond(xp: Namespace, x: Any, p: Any = None) -> Array:
         largest, smallest = values[..., 0], values[..., -1]
         return smallest / largest if p == -2 else largest / smallest
     return xp.linalg.matrix_norm(x, ord=p) * xp.linalg.matrix_norm(xp.linalg.inv(x), ord=p)
+
+
+@translates("linalg.solve")
+def _solve(xp: Namespace, a: Any, b: Any) -> Array:
+    return xp.linalg.solve(*given.floatings(xp, a, b))
 
 
 @translates("linalg.vecdot")
@@ -139,12 +165,6 @@ translate(
     }
     | {
         "diagflat": lambda xp, v, k=0: _diag(xp, xp.reshape(given.array(xp, v), (-1,)), k),
-        "linalg.cholesky": lambda xp, a, *, upper=False: xp.linalg.cholesky(
-            given.floating(xp, a), upper=upper
-        ),
-        "linalg.eigh": _hermitian("eigh"),
-        "linalg.eigvalsh": _hermitian("eigvalsh"),
-        "linalg.solve": lambda xp, a, b: xp.linalg.solve(*given.floatings(xp, a, b)),
         "tril": _triangle("tril"),
         "triu": _triangle("triu"),
     }

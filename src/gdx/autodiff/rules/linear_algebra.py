@@ -212,9 +212,10 @@ def _tolerance(xp: Any, largest: Array, n: int) -> Array:
     return max(n, 8) * epsilon(xp, largest.dtype) * largest
 
 
-def _eigh(xp: Any, ys: Sequence[Array], x: Array) -> Pull:
+def _eigh(xp: Any, ys: Sequence[Array], x: Array, UPLO: str = "L") -> Pull:  # noqa: N803
     """Return the pull of the eigenvalues and eigenvectors, finite for all eigenvalues.
 
+    It is that of a function of symmetric matrices, whichever triangle is read.
     Between eigenvectors to the same eigenvalue there is no derivative; zero is taken, which is
     right for all functions of the eigenvalues and of whole eigenspaces.
     """
