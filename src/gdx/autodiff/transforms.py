@@ -219,6 +219,8 @@ def grad(
     ``floor`` and the like are constants; where a derivative has a jump, it is that of one side,
     and evenly shared by equal elements of ``max``, ``min`` and ``maximum``. Where nothing depends
     on an infinite derivative, as on the branch of ``where`` that is not taken, it counts as zero.
+    ``eigh``, ``eigvalsh`` and ``cholesky`` read one triangle of a matrix, and are differentiated as
+    functions of symmetric matrices: their gradient is symmetric, and right for symmetric changes.
     Derivatives of derivatives are taken by calling `grad` on its own result.
 
     References

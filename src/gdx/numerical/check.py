@@ -43,8 +43,8 @@ class GradientCheck:
     message : str
         What was found, and what to do next.
     cause : str or None
-        What is suspected: "sign", "factor", "zero", "constant", "transpose", "order", "missing
-        term", "some elements", "not finite", "kink", "rounding" or "random".
+        What is suspected: "sign", "factor", "zero", "constant", "transpose", "order",
+        "triangle", "missing term", "some elements", "not finite", "kink", "rounding" or "random".
     worst : tuple
         The element that fits worst: its index, after the keys that lead to its array in a tree.
     given, numerical, error : float
@@ -87,7 +87,10 @@ def check_gradient(
 
     where eps is that of the dtype of x or of the gradient, whichever is coarser, and if a step as
     small as the noise of f allows finds the same. An element at a kink, as that of abs or relu at
-    0, is right if it lies between the slopes on either side. How the remainder
+    0, is right if it lies between the slopes on either side. A symmetric gradient at a symmetric
+    matrix x is compared with the mean of the differences in (i, j) and (j, i), where these differ:
+    eigh and cholesky read one triangle alone, and `grad` has them as functions of symmetric
+    matrices. How the remainder
     \|f(x + hv) - f(x) - h⟨g, v⟩\| falls along random directions v is reported, like h² where g is
     right; of more than 1000 elements, the slopes along these directions must be right, too.
 
@@ -201,11 +204,19 @@ def _compared(
     f: Function, x: Tree, given: Vector, value: float, eps: float, rng: np.random.Generator
 ) -> GradientCheck:
     n = len(given.numbers)
-    chosen = np.arange(n) if n <= _MOST else _sampled(given.sizes, rng)
-    directions = [tree_of(rng.standard_normal(n), x) for _ in range(_DIRECTIONS)]
-    with _along(f, x, directions[0]) as (along, _):
+    mirrored = _mirrored(Vector(x), given, eps)
+    chosen = np.arange(n)
+    if n > _MOST:
+        chosen = _sampled(given.sizes, rng)
+        chosen = np.union1d(chosen, mirrored[chosen])
+    moves = [rng.standard_normal(n) for _ in range(_DIRECTIONS)]
+    with _along(f, x, tree_of(moves[0], x)) as (along, _):
         noise = max(noise_of(along, eps), eps * abs(value))
     found = Comparison(given.numbers[chosen], *_differences(f, x, chosen, n, noise), eps)
+    evenly = found.shared(np.searchsorted(chosen, mirrored[chosen]))
+    if evenly is not None:
+        found, moves = evenly, [(v + v[mirrored]) / 2 for v in moves]
+    directions = [tree_of(v, x) for v in moves]
     for k in found.doubtful:
         with _along(f, x, unit(x, int(chosen[k]))) as (along, scale):
             slope, doubt = found.own[k] * scale, found.off[k] * scale
@@ -237,6 +248,8 @@ def _compared(
         verdict, cause, message = _unless_wrong(found, value, of, where)
         if verdict == "correct" and apart:
             verdict, cause, message = "wrong", "some elements", _APART.format(of=of)
+        elif verdict == "correct" and evenly is not None:
+            cause, message = "triangle", message + _SYMMETRIC
     return GradientCheck(verdict, message, cause, place, own, right, error, order)
 
 
@@ -291,6 +304,11 @@ _KINKS = (
     " At {count} of them, f has a kink (as relu, abs or max at 0): there the gradient lies between "
     "the slopes on both sides, as it should."
 )
+_SYMMETRIC = (
+    " x is symmetric, and f reads (i, j) otherwise than (j, i), as eigh and cholesky do, which "
+    "read one triangle: the gradient holds the mean of both, and is right for symmetric changes "
+    "of x."
+)
 _UNKNOWN = " At {count} more, f is not finite beside x, and nothing is known."
 _WORST = "Worst: element {place} is {own:.8g}; the difference is {right:.8g} ± {error:.1g}."
 
@@ -299,6 +317,24 @@ def _inconclusive(message: str, cause: str, given: Vector) -> GradientCheck:
     """Return that nothing could be compared."""
     own, nan = float(given.numbers[0]), math.nan
     return GradientCheck("inconclusive", message, cause, given.place(0), own, nan, nan, nan)
+
+
+def _mirrored(x: Vector, given: Vector, eps: float) -> np.ndarray:
+    """Return for each element the place of that which the transpose has in its place.
+
+    In arrays that are not symmetric matrices, or have another gradient, it is the element itself.
+    """
+    places = np.arange(len(given.numbers))
+    for own, matrix, gradient in zip(split(places, x.tree), x.arrays, given.arrays, strict=True):
+        if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
+            continue
+        if _is_symmetric(matrix, 8 * eps) and _is_symmetric(gradient, math.sqrt(eps)):
+            own[...] = own.reshape(matrix.shape).mT.reshape(-1)
+    return places
+
+
+def _is_symmetric(matrix: np.ndarray, tolerance: float) -> bool:
+    return bool((abs(matrix - matrix.mT) <= tolerance * abs(matrix).max(initial=0.0)).all())
 
 
 def _sampled(sizes: list[int], rng: np.random.Generator) -> np.ndarray:

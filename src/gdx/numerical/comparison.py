@@ -52,6 +52,18 @@ class Comparison:
         """Return the places of elements that deserve a second look."""
         return np.nonzero(self.known & ~(self.off <= self.allowed))[0]
 
+    def shared(self, mirrored: np.ndarray) -> Comparison | None:
+        """Return the comparison with the means of elements and their mirror images.
+
+        None where that is not better: nothing is in doubt, or something stays so.
+        """
+        moved = mirrored != np.arange(len(mirrored))
+        if not moved[self.doubtful].any():
+            return None
+        right, errors = ((part + part[mirrored]) / 2 for part in (self.right, self.errors))
+        means = Comparison(self.own, right, errors, self.eps)
+        return None if moved[means.doubtful].any() else means
+
     def where(self, *findings: Finding) -> np.ndarray:
         """Tell of which elements a second look found this."""
         return np.asarray([self.findings.get(k) in findings for k in range(len(self.own))])

@@ -85,6 +85,18 @@ def _transpose(evidence: Evidence) -> str:
     return ""
 
 
+def _triangle(evidence: Evidence) -> str:
+    for given, right in evidence.matrices:
+        wrong = given - right
+        square = wrong.shape[0] == wrong.shape[1]
+        if square and np.linalg.norm(wrong + wrong.T) < _UNEXPLAINED * np.linalg.norm(wrong):
+            return (
+                "It is that of a function of symmetric matrices, while f reads one triangle of x, "
+                "as eigh and cholesky do: write f of (x + x.T) / 2."
+            )
+    return ""
+
+
 def _order(evidence: Evidence) -> str:
     if not evidence.explains_all_but(np.sort(evidence.given) - np.sort(evidence.right)):
         return ""
@@ -116,6 +128,7 @@ _CAUSES: dict[str, Callable[[Evidence], str]] = {
     "not finite": _not_finite,
     "sign": _sign,
     "transpose": _transpose,
+    "triangle": _triangle,
     "order": _order,
     "zero": _zero,
     "constant": _constant,
