@@ -85,6 +85,13 @@ def cupy_fallback(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Random programs of views and assignments; arguments are their number and --seed."""
+    session.install("-e", ".[test]")
+    session.run("python", "tests/autodiff/fuzz.py", *(session.posargs or ["10000"]))
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """All tests on all backends that need no GPU, with line and branch coverage."""
     backends = [name for name in BACKENDS if name not in NEED_GPU]
