@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gdx.backends import read_only
+from gdx.autodiff.traced import read_only
 
 
 class Asked:
@@ -40,8 +40,7 @@ class Asked:
     def of(self, kept: Any, g: Any) -> list[Any]:
         """Return the cotangents; None is zero."""
         try:
-            with read_only(g, *(kept if isinstance(kept, tuple) else (kept,))):
-                answer = self.bwd(kept, g)
+            answer = self.bwd(read_only(kept), read_only(g))
         except ValueError as error:
             if "read-only" in str(error):
                 raise ValueError(

@@ -192,15 +192,18 @@ _levels = itertools.count(1)
 class opened:  # noqa: N801 - used as a function, in a with statement
     """Open a trace above those that run; nothing of it is left behind, whatever happens."""
 
-    __slots__ = ("trace",)
+    __slots__ = ("refused", "trace")
 
     def __init__(self, trace_type: type[Any]) -> None:
+        self.refused = refusals.count
         self.trace = trace_type(next(_levels))
 
     def __enter__(self) -> Any:
         return self.trace
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, *exception: object) -> None:
+        if kind is not None:
+            refusals.count = self.refused  # the exception tells of them
         self.trace.close()
 
 

@@ -13,7 +13,7 @@ from gdx.autodiff.core import CONSTANT, Trace, TracingError, lifted
 from gdx.autodiff.forward import Forward, pushed
 from gdx.autodiff.native import call_by, engine_that_follows
 from gdx.autodiff.reverse import Reverse
-from gdx.autodiff.traced import Traced, settled
+from gdx.autodiff.traced import Traced, read_only, settled
 from gdx.backends import Namespace, device_of, is_array, made_beside
 from gdx.trees import Tree, flattened, is_tree, leaves, map_leaves, paths, refilled
 
@@ -110,7 +110,7 @@ class custom_vjp:  # noqa: N801 - a decorator
             below = [_below(argument, CONSTANT) for argument in args] if top is CONSTANT else args
             return map_leaves(functools.partial(lifted, kind), self.f(*below))
         fwd, bwd = self._rule()
-        y, kept = fwd(*[_below(argument, top) for argument in args])
+        y, kept = top.guard.kept(kind, fwd(*[read_only(_below(a, top)) for a in args]))
         if not hasattr(y, "shape"):
             y = _of_arrays(y, settled(traced[0][2]), kind.xp)
         own = [y] if isinstance(y, Traced) else leaves(y) if isinstance(y, _CONTAINERS) else []

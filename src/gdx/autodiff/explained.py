@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdx.autodiff.core import TracingError
+from gdx.autodiff.guard import CHANGED
 from gdx.autodiff.operands import mixture
 from gdx.autodiff.protocols import assigned
 from gdx.autodiff.traced import Traced, settled
@@ -163,11 +164,8 @@ def _of_value_error(error: Exception, flat: Flat) -> Exception | None:
         return cause
     if isinstance(cause, flat.leaving):
         return _leaves(cause)
-    if "read-only" in str(error):
-        return TracingError(
-            "f changes a NumPy array after it was computed with, on which the derivative depends: "
-            f"make a new array, or one of xp.zeros {XP}."
-        )
+    if re.search("read-only|not writ|writable", str(error)):
+        return TracingError(CHANGED)
     return None
 
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from gdx.autodiff.core import Trace, TracingError
+from gdx.autodiff.core import Trace, TracingError, refusals
 from gdx.backends import LIBRARIES, Library
+from gdx.caller import warn
+from gdx.trees import refilled
 
 # What cannot be changed.
 _FIXED = {bool, complex, float, int, slice, str, type(None), type(...)}
@@ -38,16 +40,14 @@ class Guard:
         self.locked: list[Any] = []
         self.seen: list[tuple[Any, Any, Any]] = []
 
-    def kept(self, kind: type[Any], values: list[Any], followed: Sequence[int]) -> list[Any]:
-        """Return values with what a pull may remember in the place of plain arrays."""
-        for place, value in enumerate(values):
-            if place not in followed and type(value) not in _FIXED:
-                values[place] = self._kept(kind, value)
-        return values
-
-    def _kept(self, kind: type[Any], value: Any) -> Any:
-        if type(value) in (tuple, list):
-            return type(value)([self._kept(kind, item) for item in value])
+    def kept(self, kind: type[Any], value: Any) -> Any:
+        """Return what a pull may remember in the place of a value with plain arrays in it."""
+        if type(value) in _FIXED:
+            return value
+        if isinstance(value, dict):
+            return {key: self.kept(kind, item) for key, item in value.items()}
+        if isinstance(value, tuple | list):
+            return refilled(type(value), [self.kept(kind, item) for item in value])
         if type(value) is kind or not (isinstance(value, np.ndarray | kind.array)):
             return value
         known = LIBRARIES["numpy"] if isinstance(value, np.ndarray) else kind.known
@@ -58,10 +58,10 @@ class Guard:
 
     def given(self, kind: type[Any], x: Any) -> Any:
         """Return an argument as a trace may take it."""
-        if type(x) is kind:
+        if type(x) is kind or self.copies:  # which has copied the arguments
             return x
         if kind.known.version is None:
-            return self._kept(kind, x)
+            return self.kept(kind, x)
         self.watch(kind.known, x)
         return x
 
@@ -86,6 +86,9 @@ class Guard:
             LOCKS.release(x)
 
 
+CAUGHT = (
+    "f caught a TracingError and went on, so that its derivative may be wrong. The error was: {}"
+)
 CHANGED = (
     "f changes an array that it was given, or has computed with, on which the derivative depends: "
     "make a new array, as by y = y + 1 for y += 1, or one of xp.zeros, with "
@@ -94,13 +97,19 @@ CHANGED = (
 
 
 class Guarded(Trace):
-    """A trace that guards the arrays on which its derivative depends."""
+    """A trace that guards what its derivative depends on."""
 
-    __slots__ = ("guard",)
+    __slots__ = ("guard", "refused")
 
     def __init__(self, level: int) -> None:
         super().__init__(level)
         self.guard = Guard()
+        self.refused = refusals.count
+
+    def warn_of_refusals(self) -> None:
+        """Warn if f has caught a `TracingError`, and has gone on without the derivative."""
+        if refusals.count != self.refused:
+            warn(CAUGHT.format(refusals.last), RuntimeWarning)
 
     def close(self) -> None:
         """End the run; what was guarded may be changed again."""
@@ -108,12 +117,15 @@ class Guarded(Trace):
         self.guard.release()
 
 
-class _Locks:
+class Locks:
     """NumPy arrays that are read-only as long as one trace or several depend on them."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._counts: dict[int, list[Any]] = {}  # by identity, an array and by how many
+
+    def __bool__(self) -> bool:
+        return bool(self._counts)
 
     def acquire(self, x: Any) -> None:
         """Make an array read-only, and the arrays of which it is a view."""
@@ -140,7 +152,7 @@ class _Locks:
                     del self._counts[id(array)]
 
 
-LOCKS = _Locks()
+LOCKS = Locks()
 
 
 def _bytes(x: Any) -> float:

@@ -6,13 +6,15 @@ What NumPy has is imported at the first use of a hook, and every row is found on
 from __future__ import annotations
 
 import functools
+import opcode
+import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from gdx.autodiff.core import CONSTANT, TracingError, lifted
+from gdx.autodiff.core import CONSTANT, TracingError, lifted, refusals
 from gdx.autodiff.memory import WITHOUT_AXES, shared
 from gdx.backends import library
 
@@ -160,6 +162,8 @@ def of_attribute(x: Any, name: str) -> Any:
         setattr(type(x), name, property(lambda self: _called(self, name, row, (self,), {})))
     elif name in _tables().METHODS:
         setattr(type(x), name, _method(name, _DIRECT[type(x)].get(getattr(np, name, None))))
+    elif name in _OF_CONSTANTS and x.is_constant():
+        return getattr(x.functions.settled(x), name)
     else:
         raise _UnknownAttributeError(_private(x, name) if name[0] == "_" else _unknown(name))
     return getattr(x, name)
@@ -180,8 +184,23 @@ def _method(name: str, direct: Row | None) -> Row:
     return method
 
 
+# These only read.
+_OF_CONSTANTS = {"item", "itemsize", "nbytes", "strides", "tobytes", "tolist"}
+
+_READS = [opcode.opmap[name] for name in ("LOAD_ATTR", "LOAD_METHOD") if name in opcode.opmap]
+
+
 class _UnknownAttributeError(TracingError, AttributeError):
-    """`hasattr` must still be able to ask."""
+    """`hasattr` may ask, which takes nothing out of f."""
+
+    def __init__(self, *args: Any) -> None:
+        frame = sys._getframe(1)
+        while frame.f_back and frame.f_globals.get("__name__", "").startswith("gdx."):
+            frame = frame.f_back
+        count = refusals.count
+        super().__init__(*args)
+        if frame.f_code.co_code[frame.f_lasti] not in _READS:
+            refusals.count = count
 
 
 def _put(result: Any, out: tuple[Any, ...]) -> Any:

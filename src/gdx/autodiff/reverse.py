@@ -205,7 +205,10 @@ class Reverse(Guarded):
         values, places, nested = self.values(kind, args)
         y = (call if nested else function)(*values, **kwargs)
         if len(args) > len(places) and rule.name not in FORGETFUL:
-            values = self.guard.kept(kind, values, places)
+            values = [
+                value if place in places else self.guard.kept(kind, value)
+                for place, value in enumerate(values)
+            ]
         told, told_values = y, values
         if not kind.defers:
             told, told_values = kind.beside(y), [kind.beside(value) for value in values]
@@ -235,8 +238,7 @@ class Reverse(Guarded):
             return False
         x.value[key] = value
         self.last -= 1
-        (key,) = self.guard.kept(kind, [key], ())
-        x.mark = WrittenNode(self.last, x.value, parents, key)
+        x.mark = WrittenNode(self.last, x.value, parents, self.guard.kept(kind, key))
         return True
 
     def joint(self, kind: type[Any], y: Any, parents: Sequence[Any], pull: Any) -> Any:

@@ -12,6 +12,7 @@ from gdx.autodiff import protocols
 from gdx.autodiff.core import CONSTANT, OVER, Trace, TracingError, lifted
 from gdx.autodiff.memory import OWN, Own, Part, Step, View, is_basic
 from gdx.backends import Library, device_of, is_complex, is_real_floating, to_numpy
+from gdx.trees import refilled
 
 # The slots of an array are those of a subclass for each library: Python has no class of two bases
 # that have some, and such a subclass may be one of the library's own type, too.
@@ -243,7 +244,8 @@ class Traced:
         return int(self._constant("an index").__index__())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        host = to_numpy(self._constant("numpy.asarray, or an assignment into a plain array,"))
+        value = self._constant("numpy.asarray, or an assignment into a plain array,")
+        host = read_only(np.asarray(to_numpy(value)))  # a trace, or its caller, has this memory
         return np.array(host, dtype=dtype) if copy else np.asarray(host, dtype=dtype)
 
     def __dlpack__(
@@ -258,7 +260,7 @@ class Traced:
         given = {
             name: value for name, value in {**options, "copy": copy}.items() if value is not None
         }
-        return self.xp.asarray(self._constant("another library")).__dlpack__(**given)
+        return self.xp.asarray(self._constant("another library"), copy=True).__dlpack__(**given)
 
     def __dlpack_device__(self) -> Any:
         return self.xp.asarray(settled(self)).__dlpack_device__()
@@ -267,12 +269,16 @@ class Traced:
         """Refuse, as long as it is differentiated, to be wrapped by functions of Dask."""
         return self._constant("a function of dask.array")
 
-    def _constant(self, who: str) -> Any:
+    def is_constant(self) -> bool:
+        """Tell whether no trace follows this array, or none any more."""
         if self.memory is not None:
             self.refresh()
         if self.owner.level == OVER:
             self.release()
-        if self.owner is not CONSTANT:
+        return self.owner is CONSTANT
+
+    def _constant(self, who: str) -> Any:
+        if not self.is_constant():
             raise TracingError(
                 f"{who} would take a traced value out of the function that is differentiated, and "
                 "its derivative would be lost. Keep it an array: compute with operators, with "
@@ -305,6 +311,27 @@ def settled(x: Any) -> Any:
     while isinstance(x, Traced):
         x.refresh()
         x = x.value
+    return x
+
+
+def read_only(value: Any) -> Any:
+    """Return a value with views in the place of its arrays to which nothing can be assigned."""
+    if isinstance(value, dict):
+        return {key: read_only(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return refilled(type(value), [read_only(item) for item in value])
+    if isinstance(value, Traced):
+        value.refresh()
+        view = type(value)(value.value, value.owner, value.mark)
+        view.follow(value, _itself, fixed=True)
+        return view
+    if type(value) is np.ndarray:
+        value = value.view()
+        value.flags.writeable = False
+    return value
+
+
+def _itself(x: Any) -> Any:
     return x
 
 

@@ -15,7 +15,7 @@ from gdx.autodiff.guard import Guarded
 from gdx.autodiff.lifting import traced_type
 from gdx.autodiff.reverse import Reverse, pull_back
 from gdx.autodiff.traced import Traced
-from gdx.backends import library, namespace_of
+from gdx.backends import is_array, library, namespace_of
 from gdx.trees import refilled
 
 Flat = Callable[..., tuple[list[Any], Any]]
@@ -30,14 +30,15 @@ def vjp(f: Flat, primals: Sequence[Any]) -> tuple[list[Any], Callable[..., list[
         nodes = [x.mark for x in inputs]
         ys, extra = f(*inputs)
         del inputs
+        trace.warn_of_refusals()
         outputs: list[Any] = []
         followed: list[tuple[int, Any]] = []
         y = None
         for place, y in enumerate(ys):
-            outputs.append(_left(y, trace))
+            outputs.append(_left(y, trace, primals))
             if type(y) is kind and y.owner is trace:
                 followed.append((place, y.mark))
-        extra = _left_by_all(extra, trace)
+        extra = _left_by_all(extra, trace, primals)
         del ys, y
 
     depends = bool(followed)
@@ -64,13 +65,14 @@ def jvp(
         pairs = zip(_given(f, kind, trace, primals), tangents, strict=True)
         ys, extra = f(*(trace.input(kind, x, tangent) for x, tangent in pairs))
         trace.guard.check()
-        outputs = [_left(y, trace) for y in ys]
+        trace.warn_of_refusals()
+        outputs = [_left(y, trace, primals) for y in ys]
         moved = [
             y.mark if type(y) is kind and y.owner is trace else xp.zeros_like(output)
             for y, output in zip(ys, outputs, strict=True)
         ]
-        extra = _left_by_all(extra, trace)
-    return outputs, [_apart(kind, _lowered(t), tangents) for t in moved], extra
+        extra = _left_by_all(extra, trace, primals)
+    return outputs, [_apart(_lowered(t), tangents) for t in moved], extra
 
 
 def _given(f: Flat, kind: type[Traced], trace: Guarded, primals: Sequence[Any]) -> list[Any]:
@@ -83,11 +85,13 @@ def _given(f: Flat, kind: type[Traced], trace: Guarded, primals: Sequence[Any]) 
     ]
 
 
-def _apart(kind: type[Traced], x: Any, given: Sequence[Any]) -> Any:
-    """Return an array that is none of those that the user gave."""
-    if not any(x is other for other in given):
-        return x
-    return copy.copy(x) if isinstance(x, Traced) else library(kind.xp).copied(x)
+def _apart(x: Any, given: Sequence[Any]) -> Any:
+    """Return an array in memory of its own: no view, and none of the arrays that were given."""
+    is_given = any(x is other for other in given)
+    if isinstance(x, Traced):
+        return copy.copy(x) if is_given else x
+    known = library(namespace_of(x)) if is_array(x) else None
+    return known.copied(x) if known and (is_given or not known.owner(x)) else x
 
 
 def _prepared(primals: Sequence[Any]) -> tuple[type[Traced], list[Any]]:
@@ -104,37 +108,39 @@ def _lowered(x: Any) -> Any:
     return x.value if x.owner is CONSTANT else x
 
 
-def _left(y: Any, trace: Trace) -> Any:
-    """Return an array as it is outside a trace."""
+def _left(y: Any, trace: Trace, given: Sequence[Any]) -> Any:
+    """Return an array as it is outside a trace, in memory that is none of the arrays given."""
     if not isinstance(y, Traced):
         return y
     y.refresh()
     y.release()
-    return y.value if y.owner is trace or y.owner is CONSTANT else y
+    if y.owner is not trace and y.owner is not CONSTANT:
+        return y
+    if type(trace) is Reverse and trace.guard.copies:
+        return trace.guard.kept(type(y), y.value)
+    return _apart(y.value, given)
 
 
-def _left_by_all(extra: Any, trace: Trace) -> Any:
+def _left_by_all(extra: Any, trace: Trace, given: Sequence[Any]) -> Any:
     if isinstance(extra, dict):
-        return {key: _left_by_all(item, trace) for key, item in extra.items()}
+        return {key: _left_by_all(item, trace, given) for key, item in extra.items()}
     if isinstance(extra, list | tuple):
-        items = [_left_by_all(item, trace) for item in extra]
+        items = [_left_by_all(item, trace, given) for item in extra]
         return refilled(type(extra), items)
-    return _left(extra, trace)
+    return _left(extra, trace, given)
 
 
 def _own(
     kind: type[Traced], cotangents: list[Any], primals: Sequence[Any], given: Sequence[Any]
 ) -> list[Any]:
     """Return cotangents as arrays with memory of their own; zeros where there is none."""
-    known = library(kind.xp)
     result: list[Any] = []
     for g, x in zip(cotangents, primals, strict=True):
         g = kind.functions.zeros_like(x) if g is None else _lowered(g)  # noqa: PLW2901
         if type(g) is not kind:
             if type(g) is not type(x) and type(x) is not kind:
                 g = kind.xp.asarray(g)  # noqa: PLW2901 - NumPy's scalars
-            if not known.owner(g) or any(g is other for other in (*result, *given)):
-                g = known.copied(g)  # noqa: PLW2901
+            g = _apart(g, (*result, *given))  # noqa: PLW2901
         result.append(g)
     return result
 
@@ -147,7 +153,7 @@ def vmap(f: Callable[[list[Any]], list[Any]]) -> Callable[[list[Any]], list[Any]
         with opened(Batch) as trace:
             ys = f([trace.input(kind, x) for x in values])
             return [
-                _left(y, trace) if _is_of(y, trace) else _repeated(y, trace.length, kind)
+                _left(y, trace, arrays) if _is_of(y, trace) else _repeated(y, trace.length, kind)
                 for y in ys
             ]
 

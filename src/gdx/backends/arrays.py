@@ -338,23 +338,6 @@ def chunked_like(made: Array, x: Array, xp: Namespace) -> Array:
     return made if chunked is None else chunked(made, x)
 
 
-class read_only:  # noqa: N801 - used as a function, in a with statement
-    """Keep those of some objects that are NumPy arrays from being changed."""
-
-    __slots__ = ("arrays",)
-
-    def __init__(self, *objects: object) -> None:
-        self.arrays = [x for x in objects if type(x) is np.ndarray and x.flags.writeable]
-
-    def __enter__(self) -> None:
-        for x in self.arrays:
-            x.flags.writeable = False
-
-    def __exit__(self, *exception: object) -> None:
-        for x in reversed(self.arrays):
-            x.flags.writeable = True
-
-
 def overlaps(x: Array, others: Iterable[Array]) -> bool:
     """Tell whether assigning to `x` may change one of the `others`."""
     overlap = library(namespace_of(x)).overlap
