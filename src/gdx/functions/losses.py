@@ -162,9 +162,8 @@ def _surprise_of_logits_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], A
     surprise, power, more, target, sums_to_one = kept
     xp = namespace_among(g, power, target)
     share = widened(g, xp) / math.prod(power.shape[:-1])
-    total = 1.0 if sums_to_one else xp.sum(target, axis=-1, keepdims=True)
-    pulled = _centred(power, more, target, total, share)
-    return pulled, lambda: share * surprise, None
+    expected = power if sums_to_one else power * xp.sum(target, axis=-1, keepdims=True)
+    return _centred(expected, target, more, share), lambda: share * surprise, None
 
 
 _surprise_of_logits.defvjp(_surprise_of_logits_kept, _surprise_of_logits_pull, linear=True)
@@ -269,8 +268,8 @@ def _surprise_of_softmax_pull(kept: Any, g: Array) -> tuple[Array, Callable[[], 
     xp = namespace_among(y, target, g)
     share = widened(g, xp) / math.prod(y.shape[:-1])
     weight = target * y / (y + _EPS)
-    pulled = _centred(power, more, weight, sum_along(weight, -1, xp), share)
-    return pulled, lambda: -share * xp.log(y + _EPS)
+    expected = power * sum_along(weight, -1, xp)
+    return _centred(expected, weight, more, share), lambda: -share * xp.log(y + _EPS)
 
 
 _surprise_of_softmax.defvjp(_surprise_of_softmax_kept, _surprise_of_softmax_pull, linear=True)
@@ -292,12 +291,12 @@ def _powers(shifted: Array, xp: Namespace) -> tuple[Array, Array]:
     return power, small @ ones + ((power - small) @ ones - 1)
 
 
-def _centred(power: Array, more: Array, weight: Array, total: Any, share: Array) -> Array:
-    """Return share · (y total - weight), of the probabilities y = power / (1 + more).
+def _centred(expected: Array, weight: Array, more: Array, share: Array) -> Array:
+    """Return share · (expected / (1 + more) - weight), where expected is exp(x - max(x)) Σ weight.
 
-    Where the weight of one class is the total and y is close to one, y - 1 would cancel.
+    It would cancel where one weight is the sum, and that class has a probability close to one.
     """
-    return ((power * total - weight) - weight * more) * (share / (1 + more))
+    return ((expected - weight) - weight * more) * (share / (1 + more))
 
 
 def _probabilities(target: Array, y: Array) -> Array:
