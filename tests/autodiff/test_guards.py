@@ -193,8 +193,10 @@ def test_work_buffers(f, n):
         try:
             found = gradient()
         except gdx.TracingError as error:
-            assert n == LARGE, error
-            assert "make a new array" in str(error)
+            found = str(error)
+        if isinstance(found, str):
+            assert n == LARGE
+            assert "make a new array" in found
         else:
             np.testing.assert_allclose(found, expected, rtol=1e-9)
     for step in np.eye(3):
@@ -216,13 +218,12 @@ def test_small_work_buffers_of_other_libraries(case):
             t = t + xp.sum(x * b)
         return t
 
-    try:
-        gradient = gdx.grad(f, engine="tracer")(x)
-    except gdx.TracingError as error:
-        assert case.library == "torch"
-        assert "make a new array" in str(error)
+    gradient = gdx.grad(f, engine="tracer")
+    if case.library == "torch":
+        with pytest.raises(gdx.TracingError, match="make a new array"):
+            gradient(x)
     else:
-        close(gdx.to_numpy(gradient), [3, 3, 3])
+        close(gdx.to_numpy(gradient(x)), [3, 3, 3])
 
 
 # The arguments themselves, and memory that f is handed.

@@ -21,9 +21,11 @@ class Asked:
         Of its arguments.
     arrays : sequence of (place, path, shape)
         In which argument, by which keys and positions in it, of which shape.
+    guards : bool
+        Whether `bwd` is handed arrays to which it cannot assign.
     """
 
-    __slots__ = ("arrays", "bwd", "count", "name")
+    __slots__ = ("arrays", "bwd", "count", "guards", "name")
 
     def __init__(
         self,
@@ -31,16 +33,20 @@ class Asked:
         bwd: Callable[..., Any],
         count: int,
         arrays: Sequence[tuple[int, tuple[Any, ...], tuple[int, ...]]],
+        guards: bool = True,
     ) -> None:
         self.name = name
         self.bwd = bwd
         self.count = count
         self.arrays = arrays
+        self.guards = guards
 
     def of(self, kept: Any, g: Any) -> list[Any]:
         """Return the cotangents; None is zero."""
         try:
-            answer = self.bwd(read_only(kept), read_only(g))
+            if self.guards:
+                kept, g = read_only(kept), read_only(g)
+            answer = self.bwd(kept, g)
         except ValueError as error:
             if "read-only" in str(error):
                 raise ValueError(

@@ -90,10 +90,11 @@ OF_OBJECTS = (
 class Trace:
     """One run of an interpreter; when it is over, its level is `OVER`, its arrays are constants."""
 
-    __slots__ = ("level",)
+    __slots__ = ("level", "refused")
 
     def __init__(self, level: int) -> None:
         self.level = level
+        self.refused = refusals.count  # before it was opened
 
     def close(self) -> None:
         """End the run: from now on, its arrays are their values."""
@@ -192,10 +193,9 @@ _levels = itertools.count(1)
 class opened:  # noqa: N801 - used as a function, in a with statement
     """Open a trace above those that run; nothing of it is left behind, whatever happens."""
 
-    __slots__ = ("refused", "trace")
+    __slots__ = ("trace",)
 
     def __init__(self, trace_type: type[Any]) -> None:
-        self.refused = refusals.count
         self.trace = trace_type(next(_levels))
 
     def __enter__(self) -> Any:
@@ -203,7 +203,7 @@ class opened:  # noqa: N801 - used as a function, in a with statement
 
     def __exit__(self, kind: object, *exception: object) -> None:
         if kind is not None:
-            refusals.count = self.refused  # the exception tells of them
+            refusals.count = self.trace.refused  # the exception tells of them
         self.trace.close()
 
 
@@ -212,25 +212,26 @@ def dispatching(kind: type[Any], function: Callable[..., Any], rule: Rule) -> Ca
     operands, own = kind.operands, kind.operands.own
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        top, traced = CONSTANT, False
+        top: Trace | None = None
+        highest = OVER
         for argument in args:
             type_ = type(argument)
             if type_ is kind:
-                traced = True
                 if argument.memory is not None:
                     argument.refresh()
-                level = argument.owner.level
-                if level > top.level:
-                    top = argument.owner
-                elif level < 0:
+                owner = argument.owner
+                level = owner.level
+                if level > highest:
+                    top, highest = owner, level
+                elif level == OVER:
                     argument.release()
-                    if argument.owner.level > top.level:
-                        top = argument.owner
+                    if argument.owner.level > highest:
+                        top, highest = argument.owner, argument.owner.level
             elif type_ is not own and type_ not in operands:
                 operands.check(rule, args)
-        if not traced:
+        if top is None:
             return function(*args, **kwargs)
-        if top is not CONSTANT:
+        if highest:
             return top.process(kind, call, function, rule, args, kwargs)
         lowered = [a.value if type(a) is kind else a for a in args]
         return lifted(kind, function(*lowered, **kwargs))

@@ -11,6 +11,7 @@ import numpy as np
 from gdx.autodiff.answers import Asked
 from gdx.autodiff.core import CONSTANT, Trace, TracingError, lifted
 from gdx.autodiff.forward import Forward, pushed
+from gdx.autodiff.guard import FIXED
 from gdx.autodiff.native import call_by, engine_that_follows
 from gdx.autodiff.reverse import Reverse
 from gdx.autodiff.traced import Traced, read_only, settled
@@ -66,6 +67,7 @@ class custom_vjp:  # noqa: N801 - a decorator
     """
 
     __name__: str
+    guards = True  # whether its arrays are guarded from changes by the rule
 
     def __init__(self, f: Callable[..., Any]) -> None:
         self.f = f
@@ -110,7 +112,8 @@ class custom_vjp:  # noqa: N801 - a decorator
             below = [_below(argument, CONSTANT) for argument in args] if top is CONSTANT else args
             return map_leaves(functools.partial(lifted, kind), self.f(*below))
         fwd, bwd = self._rule()
-        y, kept = top.guard.kept(kind, fwd(*[read_only(_below(a, top)) for a in args]))
+        below = [_below(x if type(x) in FIXED else top.kept(kind, x), top) for x in args]
+        y, kept = top.kept(kind, fwd(*map(read_only, below))) if self.guards else fwd(*below)
         if not hasattr(y, "shape"):
             y = _of_arrays(y, settled(traced[0][2]), kind.xp)
         own = [y] if isinstance(y, Traced) else leaves(y) if isinstance(y, _CONTAINERS) else []
@@ -129,6 +132,7 @@ class custom_vjp:  # noqa: N801 - a decorator
                 (place, path, mark.shape)
                 for (place, path, _), mark in zip(followed, marks, strict=True)
             ],
+            self.guards,
         )
         pull = _Pull(asked, kept if kind.defers else map_leaves(kind.beside, kept))
         return _FOLLOWED[type(top)](top, kind, y, marks, pull)
@@ -140,6 +144,12 @@ class custom_vjp:  # noqa: N801 - a decorator
         if self.fwd is None or self.bwd is None:
             raise TypeError(f"{self.__name__} has no rule: call {self.__name__}.defvjp(fwd, bwd).")
         return self.fwd, self.bwd
+
+
+class pure_vjp(custom_vjp):  # noqa: N801 - a decorator
+    """Give a function of gdx its own derivative; f and its rule assign to no array."""
+
+    guards = False
 
 
 _CONTAINERS = (dict, list, tuple)
@@ -230,7 +240,8 @@ def stop_gradient(x: Tree) -> Tree:
     Returns
     -------
     x : array, or dict, list or tuple of arrays
-        With the same values.
+        With the same values, for reading: an assignment to it in a function that is differentiated
+        is a TracingError.
 
     Examples
     --------

@@ -57,6 +57,7 @@ def _refused_operand(error: Exception) -> str | None:
 
 
 _RAISES, _ASSIGNS = opcode.opmap["RAISE_VARARGS"], opcode.opmap["STORE_SUBSCR"]
+_SETS = opcode.opmap["STORE_ATTR"]
 
 
 def _is_assignment(error: Exception, flat: Flat) -> bool:
@@ -101,6 +102,16 @@ def _tracebacks(error: Exception) -> Iterator[TracebackType]:
 
 def _of_mixture(error: Exception, flat: Flat) -> Exception | None:
     return mixture(library(flat.plain).name) if _mixes(error, flat) else None
+
+
+def _of_attribute(error: Exception, flat: Flat) -> Exception | None:
+    frame, last = [(each.tb_frame, each.tb_lasti) for each in _tracebacks(error)][-1]
+    if frame.f_code.co_code[last] != _SETS or Traced.__name__ not in str(error):
+        return None
+    return TracingError(
+        f"an assignment to an attribute, as y.shape = s or y.real = v, is not followed ({error}): "
+        f"write y = xp.reshape(y, s), or y[...] = v {XP}."
+    )
 
 
 def _of_refusal(error: Exception, flat: Flat) -> Exception | None:
@@ -171,6 +182,7 @@ def _of_value_error(error: Exception, flat: Flat) -> Exception | None:
 
 # For the errors of each row, in order, what they may mean.
 _MEANINGS: tuple[tuple[Any, Callable[[Exception, Flat], Exception | None]], ...] = (
+    (AttributeError, _of_attribute),
     (RuntimeError, _of_runtime_error),
     (ValueError, _of_value_error),
     ((AttributeError, TypeError), _of_mixture),

@@ -31,25 +31,26 @@ class Flat:
     ----------
     inputs : list of arrays
         The arrays at which `f` is to be differentiated.
-    numbers : list of bool
-        Which of them the caller gave as numbers, which are not changed in place.
+    numbers : sequence of int
+        The places of those that the caller gave as numbers, which are not changed in place.
     xp, plain : namespace
         That of the inputs; the library's own, also where they are traced.
     """
+
+    numbers: Sequence[int] = ()
+    pulled_later = False  # whether the caller goes on before cotangents are pulled back
+    leaving: tuple[type[Exception], ...] = ()  # what the engine raises where f leaves its trace
+    leaving_words: str | None = None  # or how it says so in a RuntimeError, as a pattern
+    meets_numpy: Callable[..., bool] | None = None
 
     def __init__(
         self, f: Callable[..., Any], trees: Sequence[Tree], *, has_aux: bool = False
     ) -> None:
         self.of_inputs = f  # as a function of the inputs alone
         self.has_aux = has_aux
-        self.pulled_later = False  # whether the caller goes on before cotangents are pulled back
-        self.leaving: tuple[type[Exception], ...] = ()  # what the engine raises where f does so
-        self.leaving_words: str | None = None  # or how it says so in a RuntimeError, as a pattern
-        self.meets_numpy: Callable[..., bool] | None = None
         self.single = len(trees) == 1 and not is_tree(trees[0]) and is_array(trees[0])
         if self.single:
             self.inputs: list[Array] = [_differentiable(trees[0])]
-            self.numbers = [False]
             self.xp: Namespace = namespace_of(trees[0])
             self.plain = plain_namespace(self.xp)
             return
@@ -57,7 +58,7 @@ class Flat:
         self.structures = [of_tree for _, of_tree in flattened_trees]
         given = [leaf for found, _ in flattened_trees for leaf in found]
         self.inputs = [_differentiable(leaf) for leaf in given]
-        self.numbers = [not is_array(leaf) for leaf in given]
+        self.numbers = [place for place, leaf in enumerate(given) if not is_array(leaf)]
         if not self.inputs:
             raise ValueError("there is no array to differentiate with respect to.")
         self.xp = common_namespace(*self.inputs)

@@ -10,81 +10,19 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from gdx.autodiff.core import Trace, TracingError, refusals
+from gdx.autodiff.core import OVER, Trace, TracingError, refusals
 from gdx.backends import LIBRARIES, Library
 from gdx.caller import warn
 from gdx.trees import refilled
 
+_NUMPY = LIBRARIES["numpy"]
+
 # What cannot be changed.
-_FIXED = {bool, complex, float, int, slice, str, type(None), type(...)}
-
-
-class Guard:
-    """The guarded arrays of one trace.
-
-    Attributes
-    ----------
-    copies : bool
-        Arrays of any size are copied, as their owner goes on before the derivative is asked for.
-    """
-
-    __slots__ = ("copies", "locked", "seen")
-
-    def __init__(self) -> None:
-        self.copies = False
-        self.locked: list[Any] = []
-        self.seen: list[tuple[Any, Any, Any]] = []
-
-    def kept(self, kind: type[Any], value: Any) -> Any:
-        """Return what a pull may remember in the place of a value with plain arrays in it."""
-        if type(value) in _FIXED:
-            return value
-        if isinstance(value, dict):
-            return {key: self.kept(kind, item) for key, item in value.items()}
-        if isinstance(value, tuple | list):
-            return refilled(type(value), [self.kept(kind, item) for item in value])
-        if type(value) is kind or not (isinstance(value, np.ndarray | kind.array)):
-            return value
-        known = LIBRARIES["numpy"] if isinstance(value, np.ndarray) else kind.known
-        if self.copies or _bytes(value) <= known.copied_up_to:
-            return known.copied(value)
-        self.watch(known, value)
-        return value
-
-    def given(self, kind: type[Any], x: Any) -> Any:
-        """Return an argument as a trace may take it."""
-        if type(x) is kind or self.copies:  # which has copied the arguments
-            return x
-        if kind.known.version is None:
-            return self.kept(kind, x)
-        self.watch(kind.known, x)
-        return x
-
-    def watch(self, known: Library, x: Any) -> None:
-        """Remember what an array is, to see whether it is changed; lock it, if it is large."""
-        if known.version is not None:
-            self.seen.append((x, known.version, known.version(x)))
-            if known.locked_above < x.nbytes:
-                LOCKS.acquire(x)
-                self.locked.append(x)
-
-    def check(self) -> None:
-        """Raise if an array has been changed since it was used."""
-        for x, version, before in self.seen:
-            if version(x) != before:
-                raise TracingError(CHANGED)
-
-    def release(self) -> None:
-        """Let locked arrays be changed again."""
-        locked, self.locked = self.locked, []
-        for x in locked:
-            LOCKS.release(x)
-
+FIXED = frozenset((bool, complex, float, int, slice, str, type(None), type(...)))
 
 CAUGHT = (
     "f caught a TracingError and went on, so that its derivative may be wrong. The error was: {}"
@@ -97,14 +35,61 @@ CHANGED = (
 
 
 class Guarded(Trace):
-    """A trace that guards what its derivative depends on."""
+    """A trace that guards the arrays on which its derivative depends.
 
-    __slots__ = ("guard", "refused")
+    Attributes
+    ----------
+    copies : bool
+        Arrays of any size are copied, as their owner goes on before the derivative is asked for.
+    """
+
+    __slots__ = ("_locked", "_seen", "copies")
 
     def __init__(self, level: int) -> None:
-        super().__init__(level)
-        self.guard = Guard()
-        self.refused = refusals.count
+        Trace.__init__(self, level)
+        self.copies = False
+        self._locked: list[Any] = []
+        self._seen: list[tuple[Any, Any, Any]] = []
+
+    def kept(self, kind: type[Any], value: Any) -> Any:
+        """Return what a pull may remember in the place of a value with plain arrays in it."""
+        if type(value) is tuple and FIXED.issuperset(map(type, value)):
+            return value
+        if isinstance(value, np.ndarray):
+            known = _NUMPY
+        elif isinstance(value, kind.array) and type(value) is not kind:
+            known = kind.known
+        elif isinstance(value, tuple | list):
+            return refilled(type(value), [self.kept(kind, item) for item in value])
+        elif isinstance(value, dict):
+            return {key: self.kept(kind, item) for key, item in value.items()}
+        else:
+            return value
+        if self.copies or _bytes(value) <= known.copied_up_to:
+            return known.copied(value)
+        return self._watched(known, value)
+
+    def given(self, kind: type[Any], x: Any) -> Any:
+        """Return an argument as a trace may take it."""
+        if type(x) is kind or self.copies:  # which has copied the arguments
+            return x
+        return self._watched(kind.known, x)
+
+    def _watched(self, known: Library, x: Any) -> Any:
+        """Remember what an array is, to see whether it is changed; lock it, if it is large."""
+        version = known.version
+        if version is not None:
+            self._seen.append((x, version, version(x)))
+            if x.nbytes > known.locked_above:
+                LOCKS.acquire(x)
+                self._locked.append(x)
+        return x
+
+    def check(self) -> None:
+        """Raise if an array has been changed since it was used."""
+        for x, version, before in self._seen:
+            if version(x) != before:
+                raise TracingError(CHANGED)
 
     def warn_of_refusals(self) -> None:
         """Warn if f has caught a `TracingError`, and has gone on without the derivative."""
@@ -112,9 +97,12 @@ class Guarded(Trace):
             warn(CAUGHT.format(refusals.last), RuntimeWarning)
 
     def close(self) -> None:
-        """End the run; what was guarded may be changed again."""
-        super().close()
-        self.guard.release()
+        """End the run; what was locked may be changed again."""
+        self.level = OVER
+        if self._locked:
+            locked, self._locked = self._locked, []
+            for x in locked:
+                LOCKS.release(x)
 
 
 class Locks:
@@ -123,6 +111,7 @@ class Locks:
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._counts: dict[int, list[Any]] = {}  # by identity, an array and by how many
+        self._waiting: list[Any] = []  # views that nobody needs, of arrays that others need
 
     def __bool__(self) -> bool:
         return bool(self._counts)
@@ -141,15 +130,23 @@ class Locks:
     def release(self, x: Any) -> None:
         """Undo one `acquire`."""
         with self._mutex:
-            for array in _with_bases(x):
-                if id(array) in self._counts:
-                    self._counts[id(array)][1] -= 1
-            free = [array for array, count in self._counts.values() if not count]
-            for array in sorted(free, key=lambda array: len([*_with_bases(array)])):
-                # A view cannot be made writable before its base, which others may still need.
-                if not isinstance(array.base, np.ndarray) or array.base.flags.writeable:
-                    array.flags.writeable = True
-                    del self._counts[id(array)]
+            for array in reversed(_with_bases(x)):
+                found = self._counts.get(id(array))
+                if found is not None:
+                    found[1] -= 1
+                    self._waiting.append(array)
+            self._waiting = [array for array in self._waiting if not self._left(array)]
+
+    def _left(self, array: Any) -> bool:
+        """Let an array be changed again if nobody needs it; tell whether it is dealt with."""
+        if self._counts[id(array)][1]:
+            return True
+        # A view cannot be made writable before its base.
+        if isinstance(array.base, np.ndarray) and not array.base.flags.writeable:
+            return False
+        array.flags.writeable = True
+        del self._counts[id(array)]
+        return True
 
 
 LOCKS = Locks()
@@ -160,7 +157,9 @@ def _bytes(x: Any) -> float:
     return 8 * math.prod(x.shape) if nbytes is None else nbytes
 
 
-def _with_bases(x: Any) -> Iterator[Any]:
-    while isinstance(x, np.ndarray):
-        yield x
+def _with_bases(x: Any) -> list[Any]:
+    chain = [x]
+    while isinstance(x.base, np.ndarray):
         x = x.base
+        chain.append(x)
+    return chain

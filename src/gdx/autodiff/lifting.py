@@ -13,7 +13,7 @@ import numpy as np
 
 from gdx.autodiff import protocols
 from gdx.autodiff.core import CONSTANT, TracingError, dispatching, lifted, names
-from gdx.autodiff.memory import View, shared
+from gdx.autodiff.memory import SHARING, View, shared
 from gdx.autodiff.operands import Operands
 from gdx.autodiff.rules import (
     COMPOSITE,
@@ -97,6 +97,7 @@ def traced_type(xp: Namespace) -> type[Traced]:
         kind.defers = known.defers
     kind.xp, kind.known, kind.views, kind.scalars = xp, known, known.views, known.scalars
     kind.array = type(xp.asarray(0.0))
+    kind.zeros = known.quick.get("zeros", xp.zeros)
     kind.assignable = known.views and hasattr(kind.array, "__setitem__")
     kind.operands = Operands(kind)
     kind.functions = _functions(kind)
@@ -325,12 +326,12 @@ def _composite(
     body: Callable[..., Any],
     plain: Callable[..., Any] | None,
 ) -> Callable[..., Any]:
+    shares = plain is not None and kind.views and name in SHARING
+
     def call(*args: Any, **kwargs: Any) -> Any:
         if plain is None or _holds(kind, args) or (kwargs and _holds(kind, kwargs.values())):
             result = body(functions, *args, **kwargs)
-            if plain is None or not kind.views:
-                return result
-            return shared(kind, name, plain, args, kwargs, result)
+            return shared(kind, name, plain, args, kwargs, result) if plain and shares else result
         return plain(*args, **kwargs)
 
     return functools.wraps(plain or body)(call)

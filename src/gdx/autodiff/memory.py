@@ -118,9 +118,10 @@ class View:
 # NumPy's functions, and methods after a dot, that come to a view here where NumPy has a copy, or
 # the other way round: NumPy is asked. Of others it is asked if an argument has not the order C.
 _ASKED = names(
-    "astype broadcast_arrays einsum gradient meshgrid ravel real_if_close reshape rot90 unstack "
-    ".astype .conj .conjugate .copy .flatten .ravel .reshape"
+    "broadcast_arrays einsum gradient meshgrid ravel real_if_close rot90 unstack "
+    ".conj .conjugate .copy .flatten .ravel"
 )
+_ASKED_WITH_OPTIONS = names("astype reshape .astype .reshape")
 _ASKED_OUT_OF_ORDER = names(
     "clip delete dot empty_like full_like linalg.matrix_power modf ones_like pad polyval select "
     "sinc sort zeros_like .clip .dot"
@@ -139,6 +140,9 @@ WITHOUT_AXES = names(
 )
 
 
+SHARING = _ASKED | _ASKED_WITH_OPTIONS | _ASKED_OUT_OF_ORDER | _OF_SEVERAL_IN_ORDER | _IN_ORDER
+
+
 def shared(
     kind: type[Traced],
     name: str,
@@ -152,10 +156,12 @@ def shared(
     That is the memory of an argument, or its own. Where it is not known from its name, the
     library's function is called with plain arrays.
     """
+    if name in _ASKED_WITH_OPTIONS and not kwargs and not isinstance(args[-1], str):
+        return result
     several = name in _OF_SEVERAL_IN_ORDER and sum(hasattr(x, "dtype") for x in args) > 1
     if several or name in _IN_ORDER:
         return _in_memory_of_its_own(kind, result, np.empty(result.shape))
-    if name not in _ASKED and (name not in _ASKED_OUT_OF_ORDER or _in_order(kind, args)):
+    if name in _ASKED_OUT_OF_ORDER and _in_order(kind, args):
         return result
     plain = [_plain(kind, each) for each in args]
     if any(type(x) is kind and x.shape != p.shape for x, p in zip(args, plain, strict=True)):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gdx.autodiff.core import CONSTANT, TracingError, lifted, refusals
-from gdx.autodiff.memory import WITHOUT_AXES, shared
+from gdx.autodiff.memory import SHARING, WITHOUT_AXES, shared
 from gdx.backends import library
 
 Row = Callable[..., Any]
@@ -75,7 +75,7 @@ def of_ufunc(
         row = _tables().ufunc_row(ufunc.__name__, method)
         found = _ROWS[ufunc, method] = name, row
     result = _called(x, *found, inputs, kwargs)
-    if method == "__call__":
+    if found[0] in SHARING:
         result = shared(kind, found[0], ufunc, inputs, kwargs, result)
     return _put(result, out) if out else result
 
@@ -92,7 +92,9 @@ def of_function(x: Any, function: Any, types: Any, args: Sequence[Any], kwargs: 
         name = _tables().name_of(function)
         found = _ROWS[function] = name, _tables().FUNCTIONS.get(name)
     result = _called(x, *found, args, kwargs)
-    return shared(kind, found[0], function, args, kwargs, result)
+    if found[0] in SHARING:
+        return shared(kind, found[0], function, args, kwargs, result)
+    return result
 
 
 def _loses(out: Sequence[Any], inputs: Sequence[Any]) -> bool:
@@ -170,13 +172,15 @@ def of_attribute(x: Any, name: str) -> Any:
 
 
 def _method(name: str, direct: Row | None) -> Row:
-    row = _tables().METHODS[name]
+    row, shares = _tables().METHODS[name], f".{name}" in SHARING
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         if direct is not None and not args and (not kwargs or _plain_options(kwargs)):
             return direct(self, **kwargs)
         result = _called(self, name, row, (self, *args), kwargs)
-        return shared(type(self), f".{name}", own, (self, *args), kwargs, result)
+        if shares:
+            return shared(type(self), f".{name}", own, (self, *args), kwargs, result)
+        return result
 
     def own(x: Any, *args: Any, **kwargs: Any) -> Any:
         return getattr(x, name)(*args, **kwargs)
@@ -227,8 +231,10 @@ def _called(x: Any, name: str, row: Row | None, args: Sequence[Any], kwargs: Any
 def _numbers(kind: Any, y: Any) -> Any:
     """Return arrays without axes as the numbers that NumPy has in their place."""
     if type(y) is kind:
-        without_axes = not y.shape and type(y.functions.settled(y)) is np.ndarray
-        return y.functions.getitem(y, ()) if without_axes else y
+        value = y.value
+        if type(value) is kind:
+            value = y.functions.settled(value)
+        return y.functions.getitem(y, ()) if type(value) is np.ndarray and not value.ndim else y
     return tuple(_numbers(kind, item) for item in y) if type(y) is tuple else y
 
 

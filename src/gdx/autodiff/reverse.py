@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gdx.autodiff.core import Rule, lifted, names
-from gdx.autodiff.guard import Guarded
+from gdx.autodiff.guard import FIXED, Guarded
 from gdx.autodiff.memory import is_plain
 from gdx.backends import device_of
 from gdx.trees import refilled
@@ -42,13 +42,14 @@ class Node:
 
     def pulled(self, kind: type[Any], g: Any) -> Sequence[Any]:
         """Return a cotangent for each parent, or None."""
-        return [pull(g) for pull in self.pulls]
+        pulls = self.pulls
+        return (pulls[0](g),) if len(pulls) == 1 else [pull(g) for pull in pulls]
 
     def joined(self, kind: type[Any], g: Any, other: Any) -> Any:
         """Return a cotangent that arrives here, with that which was here already."""
-        if type(g) is OfPart or type(g) is Total:
-            return g.joined(kind, self, other)
         if g.shape != self.shape:
+            if type(g) is OfPart or type(g) is Total:
+                return g.joined(kind, self, other)
             g = kind.functions.unbroadcast(g, self.shape)
         if g.dtype != self.dtype:
             g = kind.functions.as_dtype(g, self.dtype)
@@ -63,6 +64,7 @@ class Total:
     """A cotangent in memory of its own, to parts of which others are added in place."""
 
     __slots__ = ("array",)
+    shape = None  # so that it is seen to be no array
 
     def __init__(self, array: Any) -> None:
         self.array = array
@@ -71,12 +73,6 @@ class Total:
     def of(cls, kind: type[Any], g: Any) -> Total:
         """Return a cotangent in memory of its own."""
         return g if type(g) is cls else cls(kind.functions.duplicated(g))
-
-    def taking(self, kind: type[Any], g: Any) -> Any:
-        """Return the array, to which `g` can be assigned."""
-        if type(g) is kind and type(self.array) is not kind:
-            self.array = lifted(kind, self.array)
-        return self.array
 
     def joined(self, kind: type[Any], node: Node, other: Any) -> Total:
         """Return the total with what was at its node already."""
@@ -89,20 +85,24 @@ class OfPart:
     """The cotangent of a part of an array; that of the rest is zero."""
 
     __slots__ = ("g", "key")
+    shape = None
 
     def __init__(self, key: Any, g: Any) -> None:
         self.key = key
         self.g = g
 
-    def joined(self, kind: type[Any], node: Node, other: Any) -> Total:
-        """Return the total of a node with this added to its part."""
+    def joined(self, kind: type[Any], node: Node, other: Any) -> Any:
+        """Return the cotangent of a node with this added to its part."""
+        g, key = self.g, self.key
+        if type(g) is kind:  # a rule of few functions is followed with less work
+            placed = kind.functions.placed(g, node.shape, key)
+            return placed if other is None else node.joined(kind, placed, other)
         if other is None:
-            zeros = kind.functions.zeros(node.shape, dtype=node.dtype, device=device_of(self.g))
-            total = Total(zeros)
+            total = Total(kind.zeros(node.shape, dtype=node.dtype, device=device_of(g)))
+            total.array[key] = g
         else:
             total = Total.of(kind, other)
-        array = total.taking(kind, self.g)
-        array[self.key] = self.g if other is None else array[self.key] + self.g
+            total.array[key] = total.array[key] + g
         return total
 
 
@@ -205,10 +205,9 @@ class Reverse(Guarded):
         values, places, nested = self.values(kind, args)
         y = (call if nested else function)(*values, **kwargs)
         if len(args) > len(places) and rule.name not in FORGETFUL:
-            values = [
-                value if place in places else self.guard.kept(kind, value)
-                for place, value in enumerate(values)
-            ]
+            for place, value in enumerate(values):
+                if type(value) not in FIXED and place not in places:
+                    values[place] = self.kept(kind, value)
         told, told_values = y, values
         if not kind.defers:
             told, told_values = kind.beside(y), [kind.beside(value) for value in values]
@@ -238,7 +237,7 @@ class Reverse(Guarded):
             return False
         x.value[key] = value
         self.last -= 1
-        x.mark = WrittenNode(self.last, x.value, parents, self.guard.kept(kind, key))
+        x.mark = WrittenNode(self.last, x.value, parents, self.kept(kind, key))
         return True
 
     def joint(self, kind: type[Any], y: Any, parents: Sequence[Any], pull: Any) -> Any:
@@ -260,8 +259,10 @@ class Reverse(Guarded):
 
 def _is_assignable(x: Any, key: Any) -> bool:
     """Tell whether the standard lets elements of x be assigned there, none of them twice."""
+    if type(key) is slice or type(key) is int:
+        return bool(x.shape)
     parts = key if type(key) is tuple else (key,)
-    return x.shape != () and is_plain(key) and not any(part is None for part in parts)
+    return bool(x.shape) and is_plain(key) and not any(part is None for part in parts)
 
 
 def _at(place: int, g: Any) -> tuple[int, Any]:
@@ -290,11 +291,13 @@ def pull_back(kind: type[Any], nodes: list[Any], cotangents: list[Any]) -> dict[
         if not node.parents:
             inputs[node] = g
             continue
-        for parent, c in zip(node.parents, node.pulled(kind, g), strict=True):
+        cs = node.pulled(kind, g)
+        for place, parent in enumerate(node.parents):
+            c = cs[place]
             if c is not None:
                 other = waiting.get(parent)
                 if other is None:
                     heappush(turns, (parent.order, parent))
                 waiting[parent] = parent.joined(kind, c, other)
-        del node, parent
+        del node, parent, cs, c
     return inputs

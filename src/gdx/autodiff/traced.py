@@ -51,6 +51,7 @@ class Traced:
     known: Library  # what gdx knows of the library
     array: type  # the type of the library's arrays
     views: bool  # whether x[1:] shares the memory of x
+    zeros: Any  # the library's function
     assignable: bool  # whether, besides, x[i] = v changes its arrays in place
     scalars: bool  # whether an element of its arrays is a number of its own
     defers: bool  # whether its arrays leave operators to a traced array on the right
@@ -181,13 +182,14 @@ class Traced:
         if self.memory is not OWN or not self.owner.write(type(self), self, key, value):
             new = self.functions.updated(self, key, value)
             self.value, self.owner, self.mark = new.value, new.owner, new.mark
-            self.memory = OWN if self.views else None
+            self.memory = OWN if self.assignable else None
         self.version += 1
 
     def follow(self, x: Traced, step: Step, fixed: bool = False) -> None:
         """Be a view of another array: what is assigned to one of them, the other sees."""
-        if x.shape or not isinstance(settled(x), np.generic):  # of a number, there is no view
-            self.memory = View.of(x, step, fixed)
+        value = x.value
+        if type(value) is self.array or not isinstance(settled(value), np.generic):
+            self.memory = View.of(x, step, fixed)  # of a number, there is no view
 
     def assign(self, new: Traced) -> None:
         """Take the value of another traced array; so do the views that share memory with it."""
@@ -202,7 +204,7 @@ class Traced:
     def refresh(self) -> None:
         """Make ready to be used: a view follows its root; memory of its own is shared from now."""
         memory = self.memory
-        if type(memory) is not View:
+        if not isinstance(memory, View):
             self.memory = None
         elif memory.version != memory.root.version:
             view = memory.seen()
@@ -316,18 +318,19 @@ def settled(x: Any) -> Any:
 
 def read_only(value: Any) -> Any:
     """Return a value with views in the place of its arrays to which nothing can be assigned."""
-    if isinstance(value, dict):
-        return {key: read_only(item) for key, item in value.items()}
+    if type(value) is np.ndarray:
+        value = value.view()
+        value.flags.writeable = False
+        return value
     if isinstance(value, tuple | list):
         return refilled(type(value), [read_only(item) for item in value])
+    if isinstance(value, dict):
+        return {key: read_only(item) for key, item in value.items()}
     if isinstance(value, Traced):
         value.refresh()
         view = type(value)(value.value, value.owner, value.mark)
         view.follow(value, _itself, fixed=True)
         return view
-    if type(value) is np.ndarray:
-        value = value.view()
-        value.flags.writeable = False
     return value
 
 

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from gdx.autodiff.batch import Batch
-from gdx.autodiff.core import CONSTANT, Trace, opened
+from gdx.autodiff.core import CONSTANT, OVER, Trace, opened
 from gdx.autodiff.forward import Forward
-from gdx.autodiff.guard import Guarded
 from gdx.autodiff.lifting import traced_type
 from gdx.autodiff.reverse import Reverse, pull_back
 from gdx.autodiff.traced import Traced
-from gdx.backends import is_array, library, namespace_of
+from gdx.backends import Library, namespace_of
 from gdx.trees import refilled
 
 Flat = Callable[..., tuple[list[Any], Any]]
@@ -25,8 +24,9 @@ def vjp(f: Flat, primals: Sequence[Any]) -> tuple[list[Any], Callable[..., list[
     """Return the outputs of `f`, their pullback, what else it returned, and if it uses primals."""
     kind, primals = _prepared(primals)
     with opened(Reverse) as trace:
-        trace.guard.copies = getattr(f, "pulled_later", False)
-        inputs = [trace.input(kind, x) for x in _given(f, kind, trace, primals)]
+        trace.copies = getattr(f, "pulled_later", False)
+        inputs = [trace.input(kind, trace.given(kind, x)) for x in primals]
+        _hand_over_numbers(f, inputs)
         nodes = [x.mark for x in inputs]
         ys, extra = f(*inputs)
         del inputs
@@ -38,13 +38,14 @@ def vjp(f: Flat, primals: Sequence[Any]) -> tuple[list[Any], Callable[..., list[
             outputs.append(_left(y, trace, primals))
             if type(y) is kind and y.owner is trace:
                 followed.append((place, y.mark))
-        extra = _left_by_all(extra, trace, primals)
+        if extra is not None:
+            extra = _left_by_all(extra, trace, primals)
         del ys, y
 
     depends = bool(followed)
 
     def pullback(cotangents: Sequence[Any], last: bool = False) -> list[Any]:
-        trace.guard.check()
+        trace.check()
         starts = [node for _, node in followed]
         arriving = [kind.beside(cotangents[place]) for place, _ in followed]
         if last:  # what was remembered is let go while it is used
@@ -62,9 +63,11 @@ def jvp(
     kind, primals = _prepared(primals)
     xp = kind.functions
     with opened(Forward) as trace:
-        pairs = zip(_given(f, kind, trace, primals), tangents, strict=True)
-        ys, extra = f(*(trace.input(kind, x, tangent) for x, tangent in pairs))
-        trace.guard.check()
+        pairs = zip(primals, tangents, strict=True)
+        inputs = [trace.input(kind, trace.given(kind, x), tangent) for x, tangent in pairs]
+        _hand_over_numbers(f, inputs)
+        ys, extra = f(*inputs)
+        trace.check()
         trace.warn_of_refusals()
         outputs = [_left(y, trace, primals) for y in ys]
         moved = [
@@ -72,32 +75,32 @@ def jvp(
             for y, output in zip(ys, outputs, strict=True)
         ]
         extra = _left_by_all(extra, trace, primals)
-    return outputs, [_apart(_lowered(t), tangents) for t in moved], extra
+    return outputs, [_apart(kind.known, _lowered(t), tangents) for t in moved], extra
 
 
-def _given(f: Flat, kind: type[Traced], trace: Guarded, primals: Sequence[Any]) -> list[Any]:
-    """Return the arguments as f gets them: numbers as numbers, arrays guarded."""
-    numbers = getattr(f, "numbers", None) or [False] * len(primals)
-    given = [trace.guard.given(kind, x) for x in primals]
-    return [
-        x[()] if number and type(x) is np.ndarray else x
-        for x, number in zip(given, numbers, strict=True)
-    ]
+def _hand_over_numbers(f: Flat, inputs: Sequence[Traced]) -> None:
+    """Let what the caller gave as a number be one for f, too, which y += v does not change."""
+    for place in getattr(f, "numbers", ()):
+        if type(inputs[place].value) is np.ndarray:
+            inputs[place].value = inputs[place].value[()]
 
 
-def _apart(x: Any, given: Sequence[Any]) -> Any:
+def _apart(known: Library, x: Any, given: Sequence[Any]) -> Any:
     """Return an array in memory of its own: no view, and none of the arrays that were given."""
-    is_given = any(x is other for other in given)
-    if isinstance(x, Traced):
-        return copy.copy(x) if is_given else x
-    known = library(namespace_of(x)) if is_array(x) else None
-    return known.copied(x) if known and (is_given or not known.owner(x)) else x
+    if isinstance(x, np.generic):
+        return x
+    shared = not isinstance(x, Traced) and not known.owner(x)
+    for other in given:
+        shared = shared or x is other
+    if not shared:
+        return x
+    return copy.copy(x) if isinstance(x, Traced) else known.copied(x)
 
 
 def _prepared(primals: Sequence[Any]) -> tuple[type[Traced], list[Any]]:
     first = primals[0]
     kind = type(first) if isinstance(first, Traced) else traced_type(namespace_of(first))
-    return kind, [_lowered(x) for x in primals]
+    return kind, [_lowered(x) if isinstance(x, Traced) else x for x in primals]
 
 
 def _lowered(x: Any) -> Any:
@@ -112,13 +115,17 @@ def _left(y: Any, trace: Trace, given: Sequence[Any]) -> Any:
     """Return an array as it is outside a trace, in memory that is none of the arrays given."""
     if not isinstance(y, Traced):
         return y
-    y.refresh()
-    y.release()
-    if y.owner is not trace and y.owner is not CONSTANT:
+    if y.memory is not None:
+        y.refresh()
+    owner = y.owner
+    if owner.level == OVER:
+        y.release()
+        owner = y.owner
+    if owner is not trace and owner is not CONSTANT:
         return y
-    if type(trace) is Reverse and trace.guard.copies:
-        return trace.guard.kept(type(y), y.value)
-    return _apart(y.value, given)
+    if type(trace) is Reverse and trace.copies:
+        return trace.kept(type(y), y.value)
+    return _apart(y.known, y.value, given)
 
 
 def _left_by_all(extra: Any, trace: Trace, given: Sequence[Any]) -> Any:
@@ -140,7 +147,7 @@ def _own(
         if type(g) is not kind:
             if type(g) is not type(x) and type(x) is not kind:
                 g = kind.xp.asarray(g)  # noqa: PLW2901 - NumPy's scalars
-            g = _apart(g, (*result, *given))  # noqa: PLW2901
+            g = _apart(kind.known, g, (*result, *given))  # noqa: PLW2901
         result.append(g)
     return result
 

@@ -199,7 +199,8 @@ def grad(
     Warns
     -----
     RuntimeWarning
-        If what `f` returns does not depend on the argument, whose gradient is then zero.
+        If what `f` returns does not depend on the argument, whose gradient is then zero, or if `f`
+        has caught a TracingError.
 
     See Also
     --------
@@ -212,13 +213,32 @@ def grad(
     What follows is said of the tracer; PyTorch and JAX have rules of their own, by which
     ``float(x)`` is a constant, and arrays that `f` was handed cannot be assigned to.
 
-    ``y[i] = v`` and ``y += v`` are followed, in arrays that `f` was handed or has made by ``xp``;
-    the arguments that the caller gave are not changed. A NumPy array that `f` has computed with
-    is read-only until it returns, as the derivative may depend on it (another view of the same
-    memory is not); an array of another library, `f` must not change. Comparisons, ``argmax``,
-    ``floor`` and the like are constants; where a derivative has a jump, it is that of one side,
-    and evenly shared by equal elements of ``max``, ``min`` and ``maximum``. Where nothing depends
-    on an infinite derivative, as on the branch of ``where`` that is not taken, it counts as zero.
+    *Assignments.* ``y[i] = v`` and ``y += v`` are followed, in arrays that `f` was handed or has
+    made by ``xp``; the arguments that the caller gave are not changed. For NumPy arrays, NumPy
+    decides whether a result is a view or a copy. Assignment to a view that NumPy makes read-only,
+    and to the result of `stop_gradient`, is a TracingError. An array of integers takes a traced
+    value as a constant, as ``astype(int)`` does.
+
+    *Other arrays.* The derivative depends on the arrays that `f` computes with, so they are kept
+    from changes. A NumPy array of at most 64 KiB is copied when `f` computes with it: a work buffer
+    may be filled again. A larger one is read-only until `f` returns, and so is the array of which
+    it is a view; a change through a view that was made before is a TracingError if it changes one
+    of about 256 elements that are compared. Arguments above 16 KiB are treated alike; smaller ones
+    are compared as a whole. PyTorch counts changes itself, and a change is an error. Of CuPy and
+    other libraries, arrays up to 64 KiB are copied when `f` computes with them; larger ones, and
+    the arguments that the caller gave, `f` must not change.
+
+    *Threads.* Several threads may differentiate at once, also with arrays in common. Meanwhile a
+    thread cannot assign to an array that is read-only for another one.
+
+    *Constants.* Comparisons, ``argmax``, ``floor`` and the like are constants. An array that `f`
+    has kept from an earlier call is its value, a constant. If `f` catches a TracingError and goes
+    on, a warning says so.
+
+    *Jumps and poles.* Where a derivative has a jump, it is that of one side, and evenly shared by
+    equal elements of ``max``, ``min`` and ``maximum``. Where nothing depends on an infinite
+    derivative, as on the branch of ``where`` that is not taken, it counts as zero; a product with
+    an infinite value on that branch, as x log(x) at zero, still is NaN.
     ``eigh``, ``eigvalsh`` and ``cholesky`` read one triangle of a matrix, and are differentiated as
     functions of symmetric matrices: their gradient is symmetric, and right for symmetric changes.
     Derivatives of derivatives are taken by calling `grad` on its own result.

@@ -226,7 +226,7 @@ def _apart(strides: Sequence[float], shape: Sequence[int]) -> bool:
 
 # So many bytes are compared as a whole, which costs less than to lock them; of more, a sample.
 _COMPARED_BYTES = 2**14
-_SAMPLE = 512
+_SAMPLE = 256
 
 
 def _numpy_version(x: Array) -> bytes:

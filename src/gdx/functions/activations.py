@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gdx.autodiff.custom import custom_vjp
+from gdx.autodiff.custom import pure_vjp
 from gdx.backends import (
     Array,
     Namespace,
@@ -53,12 +53,12 @@ def sigmoid(x: Array) -> Array:
     return _sigmoid(x)
 
 
-@custom_vjp
+@pure_vjp
 def _sigmoid(x: Array) -> Array:
     return _logistic(x, with_slope=False)[0]
 
 
-@custom_vjp
+@pure_vjp
 def _sigmoid_and_slope(x: Array) -> tuple[Array, ...]:
     return _logistic(x, with_slope=True)
 
@@ -122,7 +122,7 @@ def relu(x: Array) -> Array:
     return _relu(x)
 
 
-@custom_vjp
+@pure_vjp
 def _relu(x: Array) -> Array:
     return namespace_of(x).maximum(x, 0.0)
 
@@ -224,7 +224,7 @@ def _check_classes(x: Array, axis: int) -> None:
 _EXP_IS_ZERO = -12000.0
 
 
-@custom_vjp
+@pure_vjp
 def _softmax(x: Array, axis: int) -> Array:
     xp = namespace_of(x)
 
@@ -249,7 +249,7 @@ def _softmax_pull(kept: tuple[Array, int], g: Array) -> tuple[Array, None]:
 _softmax.defvjp(_softmax_kept, _softmax_pull, linear=True)
 
 
-@custom_vjp
+@pure_vjp
 def log_softmax_along(x: Array, axis: int) -> Array:
     """Return log_softmax of an argument that has been checked."""
     xp = namespace_of(x)

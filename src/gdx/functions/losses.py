@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from gdx.autodiff.custom import custom_vjp, stop_gradient
+from gdx.autodiff.custom import pure_vjp, stop_gradient
 from gdx.backends import (
     FEW_BYTES,
     Array,
@@ -85,7 +85,7 @@ def cross_entropy_error(y: Array, t: Array, *, eps: float = 1e-7) -> Array:
     return _surprise(y, target, eps)
 
 
-@custom_vjp
+@pure_vjp
 def _surprise(y: Array, target: Array, eps: float) -> Array:
     return _surprise_kept(y, target, eps)[0]
 
@@ -141,7 +141,7 @@ def softmax_cross_entropy(logits: Array, t: Array) -> Array:
     return _surprise_of_logits(logits, _probabilities(target, logits), labelled)
 
 
-@custom_vjp
+@pure_vjp
 def _surprise_of_logits(logits: Array, target: Array, sums_to_one: bool) -> Array:
     return _surprise_of_logits_kept(logits, target, sums_to_one)[0]
 
@@ -206,7 +206,7 @@ def mean_squared_error(y: Array, t: Array) -> Array:
     return _mean_square(y, t)
 
 
-@custom_vjp
+@pure_vjp
 def _mean_square(y: Array, t: Array) -> Array:
     return _mean_square_kept(y, t)[0]
 
@@ -241,7 +241,7 @@ def cross_entropy_of_softmax(scores: Array, t: object, xp: Namespace) -> Array:
     return _surprise_of_softmax(scores, target)
 
 
-@custom_vjp
+@pure_vjp
 def _surprise_of_softmax(scores: Array, target: Array) -> Array:
     return _surprise_of_softmax_kept(scores, target)[0]
 

@@ -71,8 +71,8 @@ def _atleast_row(ndim: int) -> Row:
 def _reshaped(xp: Namespace, a: Any, shape: tuple[int, ...], order: str) -> Array:
     """Return the elements in another shape, read and put in an order of the axes."""
     a = given.array(xp, a)
-    axes = _axes_in(order, settled(a))
-    if axes == tuple(range(a.ndim)):
+    axes = None if order == "C" else _axes_in(order, settled(a))
+    if axes is None or axes == tuple(range(a.ndim)):
         return xp.reshape(a, shape)
     moved = xp.reshape(xp.permute_dims(a, axes), shape[::-1])
     return xp.permute_dims(moved, tuple(range(len(shape)))[::-1])
