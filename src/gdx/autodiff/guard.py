@@ -139,7 +139,8 @@ class Locks:
 
     def _left(self, array: Any) -> bool:
         """Let an array be changed again if nobody needs it; tell whether it is dealt with."""
-        if self._counts[id(array)][1]:
+        found = self._counts.get(id(array))
+        if found is None or found[1]:
             return True
         # A view cannot be made writable before its base.
         if isinstance(array.base, np.ndarray) and not array.base.flags.writeable:
