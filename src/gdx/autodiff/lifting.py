@@ -13,7 +13,7 @@ import numpy as np
 
 from gdx.autodiff import protocols
 from gdx.autodiff.core import CONSTANT, TracingError, dispatching, lifted, names
-from gdx.autodiff.memory import SHARING, View, shared
+from gdx.autodiff.memory import View
 from gdx.autodiff.operands import Operands
 from gdx.autodiff.rules import (
     COMPOSITE,
@@ -30,6 +30,7 @@ from gdx.autodiff.rules.elementwise import sech_squared
 from gdx.autodiff.rules.indexing import placed, replaced
 from gdx.autodiff.rules.linear_algebra import OUTPUTS
 from gdx.autodiff.rules.shapes import unbroadcast
+from gdx.autodiff.sharing import SHARING, shared
 from gdx.autodiff.traced import SLOTS, Traced, settled
 from gdx.backends import (
     Namespace,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gdx.autodiff.core import CONSTANT, TracingError, lifted, refusals
-from gdx.autodiff.memory import SHARING, WITHOUT_AXES, shared
+from gdx.autodiff.sharing import SHARING, WITHOUT_AXES, shared
 from gdx.backends import library
 
 Row = Callable[..., Any]

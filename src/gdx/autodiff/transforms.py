@@ -239,8 +239,11 @@ def grad(
     equal elements of ``max``, ``min`` and ``maximum``. Where nothing depends on an infinite
     derivative, as on the branch of ``where`` that is not taken, it counts as zero; a product with
     an infinite value on that branch, as x log(x) at zero, still is NaN.
-    ``eigh``, ``eigvalsh`` and ``cholesky`` read one triangle of a matrix, and are differentiated as
-    functions of symmetric matrices: their gradient is symmetric, and right for symmetric changes.
+
+    *Matrices.* ``eigh``, ``eigvalsh`` and ``cholesky`` read one triangle of a matrix, and are
+    differentiated as functions of symmetric matrices: their gradient is symmetric, and right for
+    symmetric changes.
+
     Derivatives of derivatives are taken by calling `grad` on its own result.
 
     References
