@@ -94,7 +94,7 @@ class OfPart:
     def joined(self, kind: type[Any], node: Node, other: Any) -> Any:
         """Return the cotangent of a node with this added to its part."""
         g, key = self.g, self.key
-        if type(g) is kind:  # a rule of few functions is followed with less work
+        if type(g) is kind:  # an outer trace follows one function with less work than assignments
             placed = kind.functions.placed(g, node.shape, key)
             return placed if other is None else node.joined(kind, placed, other)
         if other is None:
@@ -123,7 +123,7 @@ class PartNode(Node):
 class WrittenNode(Node):
     """The node of an array to a part of which was assigned: `parents` are the old one and that."""
 
-    __slots__ = ("key", "of_value")
+    __slots__ = ("key",)
 
     def __init__(self, order: int, like: Any, parents: Sequence[Any], key: Any) -> None:
         super().__init__(order, like, parents)

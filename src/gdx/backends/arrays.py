@@ -54,6 +54,11 @@ def remember_namespace(array_type: type, xp: Namespace) -> None:
         _TRACED.add(array_type)
 
 
+def is_traced(x: object) -> bool:
+    """Tell whether a trace of gdx follows an array."""
+    return type(x) in _TRACED
+
+
 def _looked_up(x: Array) -> Namespace:
     refused = refusal(x)
     if refused is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Lock
@@ -25,6 +25,7 @@ from gdx.backends.arrays import (
     is_complex,
     is_integer,
     is_real_floating,
+    is_traced,
     made_beside,
     namespace_of,
     plain_namespace,
@@ -275,12 +276,15 @@ def _new_array(
                 f"{name} is an array of {library(own).name}, the current backend is "
                 f"{current.name}. Go through the host: gdx.asarray(gdx.to_numpy({name}))."
             )
-    try:
-        host = host_array(obj, name)
-    except Exception:
-        like = _array_within(obj)
-        if like is None:
-            raise
+    like = _within(obj, is_traced)
+    if like is None:
+        try:
+            host = host_array(obj, name)
+        except Exception:
+            like = _within(obj, _is_foreign)
+            if like is None:
+                raise
+    if like is not None:
         return _new_array(_stacked(obj, like, namespace_of(like)), name, dtype)
     if integers_as_floats and _holds_integers(host):
         host, dtype = host.astype(np.float64), current.dtype
@@ -312,11 +316,20 @@ def _holds_integers(host: np.ndarray) -> bool:
     return host.dtype.kind in "iu"
 
 
-def _array_within(x: Any) -> Array | None:
-    """Return an array in nested lists that is none of NumPy's; None if there is none."""
+_NUMBERS = frozenset((bool, complex, float, int))
+
+
+def _within(x: Any, wanted: Callable[[Any], bool]) -> Array | None:
+    """Return an array in nested lists that is wanted; None if there is none."""
     if isinstance(x, list | tuple):
-        return next(filter(is_array, map(_array_within, x)), None)
-    return x if is_array(x) and not isinstance(x, np.ndarray) else None
+        if _NUMBERS.issuperset(map(type, x)):
+            return None
+        return next(filter(is_array, (_within(item, wanted) for item in x)), None)
+    return x if wanted(x) else None
+
+
+def _is_foreign(x: Any) -> bool:
+    return is_array(x) and not isinstance(x, np.ndarray)
 
 
 def _stacked(items: Any, like: Array, xp: Namespace) -> Array:
