@@ -258,7 +258,7 @@ class Generator:
             np.ravel({v})|np.reshape({v}, (-1, 1))|np.transpose({v})|np.moveaxis({v}, 0, -1)
             np.swapaxes({v}, 0, 1)|np.rot90({v})|np.rot90({v}, 2)|np.split({v}, [1])[1]
             np.array_split({v}, 2)[0]|np.broadcast_to({v}, (2, *np.shape({v})))|np.diagonal({v})
-            np.einsum("ij->ji", {v})|np.einsum("ii->i", {v})|np.fliplr({v})|np.flipud({v})
+            np.einsum("ij->ji", {v})|np.einsum("ii->i", {v}[:1, :1])|np.fliplr({v})|np.flipud({v})
             np.atleast_1d({v})|np.atleast_3d({v})|np.copy({v})|+{v}|{v}.view()
             xp.asarray({v})|xp.asarray({v}, copy=True)|xp.reshape({v}, (-1,))
             xp.permute_dims({v}, tuple(range({v}.ndim))[::-1])|np.hsplit({v}, [1])[0]

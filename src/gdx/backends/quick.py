@@ -18,7 +18,8 @@ def _broadcast_to(x: Any, /, shape: tuple[int, ...]) -> Any:
 
 
 def _reshape(x: Any, /, shape: tuple[int, ...], *, copy: bool | None = None) -> Any:
-    return x.reshape(shape) if copy is None else np.reshape(x, shape, copy=copy)
+    of_array = copy is None and isinstance(x, np.ndarray | np.generic)
+    return x.reshape(shape) if of_array else np.reshape(x, shape, copy=copy)
 
 
 def _sum(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:

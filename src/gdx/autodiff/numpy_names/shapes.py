@@ -123,6 +123,8 @@ def pad(
 ) -> Array:  # fmt: skip
     """Return `array` with borders; those that repeat elements are gathered along each axis."""
     a = given.arrays(xp, array)[0]
+    if not a.shape:
+        return xp.asarray(a, copy=True)
     widths = np.broadcast_to(np.asarray(pad_width), (a.ndim, 2)).tolist()
     if mode not in ("constant", "edge", "reflect", "symmetric", "wrap"):
         raise NotTranslated(f"mode={mode!r}")
