@@ -118,35 +118,42 @@ class Locks:
 
     def acquire(self, x: Any) -> None:
         """Make an array read-only, and the arrays of which it is a view."""
+        counts = self._counts
         with self._mutex:
-            for array in _with_bases(x):
-                found = self._counts.get(id(array))
+            while isinstance(x, np.ndarray):
+                found = counts.get(id(x))
                 if found is not None:
                     found[1] += 1
-                elif array.flags.writeable:
-                    array.flags.writeable = False
-                    self._counts[id(array)] = [array, 1]
+                elif x.flags.writeable:
+                    x.flags.writeable = False
+                    counts[id(x)] = [x, 1]
+                x = x.base
 
     def release(self, x: Any) -> None:
         """Undo one `acquire`."""
         with self._mutex:
-            for array in reversed(_with_bases(x)):
-                found = self._counts.get(id(array))
-                if found is not None:
-                    found[1] -= 1
-                    self._waiting.append(array)
-            self._waiting = [array for array in self._waiting if not self._left(array)]
+            self._release(x)
+            self._waiting = [each for each in self._waiting if not self._unlocked(each)]
 
-    def _left(self, array: Any) -> bool:
+    def _release(self, x: Any) -> None:
+        if isinstance(x.base, np.ndarray):
+            self._release(x.base)
+        found = self._counts.get(id(x))
+        if found is not None:
+            found[1] -= 1
+            if not self._unlocked(x):
+                self._waiting.append(x)
+
+    def _unlocked(self, x: Any) -> bool:
         """Let an array be changed again if nobody needs it; tell whether it is dealt with."""
-        found = self._counts.get(id(array))
+        found = self._counts.get(id(x))
         if found is None or found[1]:
             return True
         # A view cannot be made writable before its base.
-        if isinstance(array.base, np.ndarray) and not array.base.flags.writeable:
+        if isinstance(x.base, np.ndarray) and not x.base.flags.writeable:
             return False
-        array.flags.writeable = True
-        del self._counts[id(array)]
+        x.flags.writeable = True
+        del self._counts[id(x)]
         return True
 
 
@@ -156,11 +163,3 @@ LOCKS = Locks()
 def _bytes(x: Any) -> float:
     nbytes: float | None = getattr(x, "nbytes", None)
     return 8 * math.prod(x.shape) if nbytes is None else nbytes
-
-
-def _with_bases(x: Any) -> list[Any]:
-    chain = [x]
-    while isinstance(x.base, np.ndarray):
-        x = x.base
-        chain.append(x)
-    return chain

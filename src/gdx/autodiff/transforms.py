@@ -223,7 +223,7 @@ def grad(
     from changes. A NumPy array of at most 64 KiB is copied when `f` computes with it: a work buffer
     may be filled again. A larger one is read-only until `f` returns, and so is the array of which
     it is a view; a change through a view that was made before is a TracingError if it changes one
-    of about 256 elements that are compared. Arguments above 16 KiB are treated alike; smaller ones
+    of about 128 elements that are compared. Arguments above 32 KiB are treated alike; smaller ones
     are compared as a whole. PyTorch counts changes itself, and a change is an error. Of CuPy and
     other libraries, arrays up to 64 KiB are copied when `f` computes with them; larger ones, and
     the arguments that the caller gave, `f` must not change.

@@ -224,16 +224,15 @@ def _apart(strides: Sequence[float], shape: Sequence[int]) -> bool:
     return True
 
 
-# So many bytes are compared as a whole, which costs less than to lock them; of more, a sample.
-_COMPARED_BYTES = 2**14
-_SAMPLE = 256
+# Up to so many bytes, all are compared at less cost than a lock and a sample.
+_COMPARED_BYTES = 2**15
+_SAMPLE = 128
 
 
 def _numpy_version(x: Array) -> bytes:
     if x.nbytes > _COMPARED_BYTES:
-        flat = x.reshape(-1) if x.flags.c_contiguous else x.T.reshape(-1) if x.flags.forc else None
-        if flat is not None:
-            x = flat[:: max(1, x.size // _SAMPLE)]
+        if x.flags.c_contiguous:
+            x = x.reshape(-1)[:: max(1, x.size // _SAMPLE)]
         else:
             n = max(1, int(_SAMPLE ** (1 / x.ndim)))
             x = x[tuple(slice(None, None, max(1, length // n)) for length in x.shape)]
