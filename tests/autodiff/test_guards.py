@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import warnings
 
@@ -527,3 +528,39 @@ def test_views_of_what_was_kept():
     y, view = kept
     y[2] = 7.0
     close(gdx.to_numpy(view), [5, 7])
+
+
+@pytest.mark.parametrize(
+    "numerical",
+    [
+        gdx.numerical_gradient,
+        lambda f, x: gdx.numerical_gradient(f, x.astype(np.float32)),
+        lambda f, x: gdx.numerical_jvp(f, x, np.ones_like(x)),
+        lambda f, x: gdx.numerical_jvp(f, [x, x + 1], [x, x]),
+    ],
+    ids=["gradient", "float32", "jvp", "jvp of a list"],
+)
+def test_an_array_that_becomes_read_only_while_it_is_perturbed_is_put_back(numerical):
+    """Another thread differentiates with it meanwhile, and still does in the end."""
+    inside, end = threading.Event(), threading.Event()
+    seen = []
+
+    def exact(x):
+        with contextlib.suppress(gdx.TracingError):
+            gdx.grad(lambda z: (inside.set(), end.wait(30), np.sum(z * z))[-1])(x)
+
+    def f(z):
+        z = z[0] if isinstance(z, list) else z
+        if not seen:
+            seen.extend([z, threading.Thread(target=exact, args=(z,))])
+            seen[1].start()
+            inside.wait(30)
+        return np.sum(z[:3])
+
+    x = np.arange(1.0, 10_001)
+    with contextlib.suppress(ValueError):
+        numerical(f, x)
+    end.set()
+    seen[1].join()
+    close(seen[0], np.arange(1.0, 10_001))
+    assert seen[0].flags.writeable

@@ -17,7 +17,7 @@ from gdx.backends import (
 )
 from gdx.devices import on_device_of
 from gdx.numerical import workers
-from gdx.numerical.in_place import check_unchanged, one_at_a_time
+from gdx.numerical.in_place import check_unchanged, memory_of, one_at_a_time
 from gdx.numerical.points import STACK_BYTES, Points, bytes_of, protected
 from gdx.numerical.values import Function, as_numbers, beside_x, gathered, own
 
@@ -55,7 +55,7 @@ class Evaluation(NamedTuple):
     def at_x(self, f: Function, x: Array) -> Array:
         """Return f(x) with a new first axis of length one; x stays as it is."""
         known = library(namespace_of(x))
-        original = known.copied(x)
+        original, memory, writable = known.copied(x), memory_of(x), known.writable(x)
         if self.vectorized:
             stack = protected(namespace_of(x).expand_dims(original, axis=0))
             try:
@@ -68,8 +68,8 @@ class Evaluation(NamedTuple):
             value = own(f(x), self.of_numbers)
             check_unchanged(x, original)
         finally:
-            if known.writable(x):
-                x[...] = original
+            if writable:
+                memory[...] = original
         return self.gathered([value], x)
 
     def gathered(self, values: list[Any], x: Array) -> Array:

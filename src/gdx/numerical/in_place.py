@@ -37,17 +37,25 @@ def _at_rows(
     x = points.x
     if not in_place:
         return [_noting(f, row, i) for i, row in _rows_of(points, first, last)]
-    original = library(namespace_of(x)).copied(x)
+    original, memory = library(namespace_of(x)).copied(x), memory_of(x)
     still = Points(original, points.columns, points.directions)  # x moves while rows are made
     values = []
     try:
         for i, row in _rows_of(still, first, last):
-            x[...] = row
+            memory[...] = row
             values.append(own(_noting(f, x, i), of_numbers))
             check_unchanged(x, row)
     finally:
-        x[...] = original
+        memory[...] = original
     return values
+
+
+def memory_of(x: Array) -> Array:
+    """Return an array to which may be assigned, in the memory of x, whatever becomes of x.
+
+    A NumPy array is made read-only while another thread differentiates with it.
+    """
+    return x[...] if isinstance(x, np.ndarray) else x
 
 
 def _noting(f: Function, x: Array, direction: int) -> Any:
@@ -88,7 +96,9 @@ def evaluate_in_place(
     again, whatever happens. Arrays that `f` returns are copied, unless it is known to be
     `of_floats`.
     """
-    values = []
+    values, memory = [], memory_of(x)
+    if places is x:
+        places = memory
     try:
         if not of_floats:
             moves = iter(moves)
@@ -114,7 +124,7 @@ def evaluate_in_place(
             error.add_note(_AT_ELEMENT.format(index=index))
         raise
     finally:
-        x[...] = original
+        memory[...] = original
     return values
 
 

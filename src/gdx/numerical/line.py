@@ -21,7 +21,7 @@ from gdx.backends import (
     overlaps,
 )
 from gdx.numerical.differences import Differences
-from gdx.numerical.in_place import check_unchanged
+from gdx.numerical.in_place import check_unchanged, memory_of
 from gdx.numerical.layout import Bounds
 from gdx.numerical.reactions import warn_vanished
 from gdx.numerical.result import Derivative
@@ -111,10 +111,11 @@ class Line:
             yield Moved(self.f, self.x, self.v, self.bounds)
             return
         original = map_leaves(lambda x: library(namespace_of(x)).copied(x), self.x)
+        memories = map_leaves(memory_of, self.x)
         try:
             yield Moved(self.f, original, self.v, self.bounds, self.x)
         finally:
-            map_leaves(_assign, self.x, original)
+            map_leaves(_assign, memories, original)
 
     def _is_in_place(self) -> bool:
         if not self.differences.evaluation.in_place or self.differences.stencil.imaginary:
