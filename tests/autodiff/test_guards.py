@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -564,3 +565,100 @@ def test_an_array_that_becomes_read_only_while_it_is_perturbed_is_put_back(numer
     seen[1].join()
     close(seen[0], np.arange(1.0, 10_001))
     assert seen[0].flags.writeable
+
+
+def refused_inside(x):
+    try:
+        scale = gdx.grad(lambda z: z * float(x[0]))(2.0)
+    except TypeError:
+        scale = 1.0
+    return np.sum(x) * scale
+
+
+def test_a_refusal_in_an_inner_call_is_told():
+    with pytest.warns(RuntimeWarning, match="caught a TracingError"):
+        gdx.grad(refused_inside)(X)
+
+
+# Arrays that cannot be locked, or not be unlocked in any order
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda n: pytest.importorskip("torch").ones(n, dtype=pytest.importorskip("torch").double),
+        lambda n: np.lib.stride_tricks.as_strided(np.ones(n), (n,), (8,)),
+        lambda n: np.frombuffer(bytearray(8 * n)),
+        lambda n: np.frombuffer(bytes(8 * n)),
+        lambda n: np.from_dlpack(np.ones(n)),
+    ],
+    ids=["torch", "as_strided", "bytearray", "bytes", "dlpack"],
+)
+def test_memory_that_others_lend(made):
+    c = np.asarray(made(LARGE))
+    writeable = c.flags.writeable
+    close(gdx.grad(lambda x: np.sum(x[0] * c))(X)[0], np.sum(c))
+    assert c.flags.writeable == writeable
+    assert not LOCKS
+
+
+def test_views_are_unlocked_in_any_order():
+    base = np.ones(3 * LARGE)
+    views = [base[:LARGE], base[LARGE:], base[LARGE:][:LARGE], base[::2][:LARGE]]
+
+    def f(x):
+        return sum(np.sum(x[0] * view) for view in [*views, base])
+
+    gdx.grad(f)(X)
+    gdx.grad(lambda p: np.sum(p[0] ** 2) + np.sum(p[1] ** 2))(views[:2])
+    assert base.flags.writeable
+    assert all(view.flags.writeable for view in views)
+    read_only = base[:]
+    base.flags.writeable = False
+    gdx.grad(lambda x: np.sum(x[0] * read_only))(X)
+    assert read_only.flags.writeable
+    assert not LOCKS
+
+
+def test_a_write_to_what_was_kept_locks_nothing():
+    kept = []
+    gdx.grad(lambda x: (kept.append(x * 1), np.sum(x))[1])(np.ones(10 * LARGE))
+    mask = np.zeros(10 * LARGE, dtype=bool)
+    kept[0][mask] = 0.0
+    assert mask.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "assign",
+    [
+        lambda c, x: c.__iadd__(x > 0),
+        lambda c, x: c.__iadd__(gdx.stop_gradient(x)),
+        lambda c, x: c.__imul__(np.argsort(x)),
+        lambda c, x: np.logical_and(x > 0, x > 1, out=c),
+    ],
+)
+def test_constants_are_assigned_into_plain_arrays(assign):
+    def f(x):
+        c = np.ones(3)
+        assign(c, x)
+        return np.sum(x * c)
+
+    c = np.ones(3)
+    assign(c, X)
+    close(gdx.grad(f)(X), c)
+
+
+def test_a_pullback_copies_a_large_array_once():
+    c = np.ones(LARGE)
+
+    def f(x):
+        for _ in range(10):
+            x = x + 0 * np.sum(x[0] * c)
+        return x
+
+    tracemalloc.start()
+    _, pullback = gdx.vjp(f, X)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    close(pullback(np.ones(3))[0], np.ones(3))
+    assert held < 4 * c.nbytes

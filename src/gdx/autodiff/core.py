@@ -30,20 +30,18 @@ class TracingError(TypeError):
     silence. ``gdx.stop_gradient`` makes a constant on purpose.
     """
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        refusals.append(self)
+    def __init__(self, message: str, level: int | None = None) -> None:
+        super().__init__(message)
+        refusals.levels.append(level)
+        refusals.last = message
 
 
 class _Refusals(threading.local):
-    """How often this thread has raised a `TracingError`, and the last one's message."""
+    """The levels of the arrays that this thread has refused, None if unknown; and the last why."""
 
-    count = 0
-    last = ""
-
-    def append(self, error: TracingError) -> None:
-        self.count += 1
-        self.last = str(error)
+    def __init__(self) -> None:
+        self.levels: list[int | None] = []
+        self.last = ""
 
 
 refusals = _Refusals()
@@ -94,7 +92,7 @@ class Trace:
 
     def __init__(self, level: int) -> None:
         self.level = level
-        self.refused = refusals.count  # before it was opened
+        self.refused = len(refusals.levels)  # before it was opened
 
     def close(self) -> None:
         """End the run: from now on, its arrays are their values."""
@@ -202,9 +200,13 @@ class opened:  # noqa: N801 - used as a function, in a with statement
         return self.trace
 
     def __exit__(self, kind: object, *exception: object) -> None:
-        if kind is not None:
-            refusals.count = self.trace.refused  # the exception tells of them
-        self.trace.close()
+        trace = self.trace
+        if len(refusals.levels) > trace.refused:
+            # An exception tells of them, but not of arrays of traces further out.
+            own, levels = trace.level, refusals.levels
+            outer = [n for n in levels[trace.refused :] if kind and n is not None and n < own]
+            levels[trace.refused :] = outer
+        trace.close()
 
 
 def dispatching(kind: type[Any], function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:

@@ -43,11 +43,12 @@ class Guarded(Trace):
         Arrays of any size are copied, as their owner goes on before the derivative is asked for.
     """
 
-    __slots__ = ("_locked", "_seen", "copies")
+    __slots__ = ("_copies", "_locked", "_seen", "copies")
 
     def __init__(self, level: int) -> None:
         Trace.__init__(self, level)
         self.copies = False
+        self._copies: list[tuple[Any, Any]] = []
         self._locked: list[Any] = []
         self._seen: list[tuple[Any, Any, Any]] = []
 
@@ -57,7 +58,9 @@ class Guarded(Trace):
             return value
         if isinstance(value, np.ndarray):
             known = _NUMPY
-        elif isinstance(value, kind.array) and type(value) is not kind:
+        elif type(value) is kind:
+            return value.snapshot()
+        elif isinstance(value, kind.array):
             known = kind.known
         elif isinstance(value, tuple | list):
             return refilled(type(value), [self.kept(kind, item) for item in value])
@@ -65,9 +68,18 @@ class Guarded(Trace):
             return {key: self.kept(kind, item) for key, item in value.items()}
         else:
             return value
-        if self.copies or _bytes(value) <= known.copied_up_to:
+        if _bytes(value) <= known.copied_up_to:
             return known.copied(value)
-        return self._watched(known, value)
+        return self._copied(known, value) if self.copies else self._watched(known, value)
+
+    def _copied(self, known: Library, value: Any) -> Any:
+        """Return a copy of a large array; the same one again, as long as it is equal."""
+        for array, copy in self._copies:
+            if array is value and known is _NUMPY and np.array_equal(copy, value):
+                return copy
+        copy = known.copied(value)
+        self._copies.append((value, copy))
+        return copy
 
     def given(self, kind: type[Any], x: Any) -> Any:
         """Return an argument as a trace may take it."""
@@ -81,8 +93,8 @@ class Guarded(Trace):
         if version is not None:
             self._seen.append((x, version, version(x)))
             if x.nbytes > known.locked_above:
+                self._locked.append(x)  # first, as an interrupt may come between
                 LOCKS.acquire(x)
-                self._locked.append(x)
         return x
 
     def check(self) -> None:
@@ -93,23 +105,21 @@ class Guarded(Trace):
 
     def warn_of_refusals(self) -> None:
         """Warn if f has caught a `TracingError`, and has gone on without the derivative."""
-        if refusals.count != self.refused:
+        if len(refusals.levels) > self.refused:
             warn(CAUGHT.format(refusals.last), RuntimeWarning)
 
     def close(self) -> None:
         """End the run; what was locked may be changed again."""
         self.level = OVER
-        if self._locked:
-            locked, self._locked = self._locked, []
-            for x in locked:
-                LOCKS.release(x)
+        while self._locked:
+            LOCKS.release(self._locked.pop())
 
 
 class Locks:
     """NumPy arrays that are read-only as long as one trace or several depend on them."""
 
     def __init__(self) -> None:
-        self._mutex = threading.Lock()
+        self._mutex = threading.RLock()  # the handler of a signal may differentiate, too
         self._counts: dict[int, list[Any]] = {}  # by identity, an array and by how many
         self._waiting: list[Any] = []  # views that nobody needs, of arrays that others need
 
@@ -118,22 +128,31 @@ class Locks:
 
     def acquire(self, x: Any) -> None:
         """Make an array read-only, and the arrays of which it is a view."""
-        counts = self._counts
         with self._mutex:
-            while isinstance(x, np.ndarray):
-                found = counts.get(id(x))
-                if found is not None:
-                    found[1] += 1
-                elif x.flags.writeable:
-                    x.flags.writeable = False
-                    counts[id(x)] = [x, 1]
-                x = x.base
+            self._acquire(x)
+
+    def _acquire(self, x: Any) -> bool:
+        """Lock an array, if it can be unlocked again; tell whether it is, or its memory is ours."""
+        found = self._counts.get(id(x))
+        if found is not None:
+            found[1] += 1
+        if isinstance(x.base, np.ndarray):
+            unlockable = self._acquire(x.base)
+        else:
+            unlockable = x.base is None or _lends_memory(x.base)
+        if found is None and unlockable and x.flags.writeable:
+            x.flags.writeable = False
+            self._counts[id(x)] = [x, 1]
+        return id(x) in self._counts
 
     def release(self, x: Any) -> None:
         """Undo one `acquire`."""
         with self._mutex:
             self._release(x)
-            self._waiting = [each for each in self._waiting if not self._unlocked(each)]
+            waiting: list[Any] = []
+            while len(self._waiting) != len(waiting):
+                waiting = self._waiting
+                self._waiting = [each for each in waiting if not self._unlocked(each)]
 
     def _release(self, x: Any) -> None:
         if isinstance(x.base, np.ndarray):
@@ -155,6 +174,14 @@ class Locks:
         x.flags.writeable = True
         del self._counts[id(x)]
         return True
+
+
+def _lends_memory(x: Any) -> bool:
+    """Tell whether an object lends NumPy memory to which may be written."""
+    try:
+        return not memoryview(x).readonly
+    except TypeError:
+        return False
 
 
 LOCKS = Locks()

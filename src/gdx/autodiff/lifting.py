@@ -109,6 +109,7 @@ def traced_type(xp: Namespace) -> type[Traced]:
         if method in BINARY:
             setattr(kind, f"__r{method[2:]}", _reflected(dispatched, getattr(kind.functions, name)))
             setattr(kind, f"__i{method[2:]}", _in_place(dispatched))
+    kind.__pos__ = kind.functions.positive
     remember_namespace(kind, kind.namespace)
     return cast(type[Traced], kind)
 

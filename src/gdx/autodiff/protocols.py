@@ -201,17 +201,17 @@ class _UnknownAttributeError(TracingError, AttributeError):
         frame = sys._getframe(1)
         while frame.f_back and frame.f_globals.get("__name__", "").startswith("gdx."):
             frame = frame.f_back
-        count = refusals.count
         super().__init__(*args)
         if frame.f_code.co_code[frame.f_lasti] not in _READS:
-            refusals.count = count
+            refusals.levels.pop()
 
 
 def _put(result: Any, out: tuple[Any, ...]) -> Any:
     """Assign a result to the arrays that were given for it."""
     results = result if isinstance(result, tuple) else (result,)
     for target, value in zip(out, results, strict=True):
-        target.check_fits(value)
+        if type(target) is type(value):
+            target.check_fits(value)
         target[...] = value
     return out if isinstance(result, tuple) else out[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -131,13 +132,19 @@ class Traced:
         key = lowered_key(key)
         memory = self.memory
         item: Traced = self.functions.getitem(self, key)
-        if self.views and is_basic(key) and (item.shape or not self.scalars or _has_ellipsis(key)):
+        if self.views and self._is_view(item, key):
             if memory is OWN:
                 item.owner.detach(item)
             item.follow(self, Part(key))
         if memory is OWN:  # of what was read, nobody shares it
             self.memory = OWN
         return item
+
+    def _is_view(self, item: Traced, key: Any) -> bool:
+        """Tell whether what was read shares memory with this array."""
+        if is_basic(key):
+            return bool(item.shape) or not self.scalars or _has_ellipsis(key)
+        return not self.scalars and self.known.overlap(settled(self), settled(item))
 
     def __setitem__(self, key: Any, value: Any) -> None:
         key = lowered_key(key)
@@ -179,6 +186,8 @@ class Traced:
 
     def write(self, key: Any, value: Any) -> None:
         """Assign to elements of an array that is no view: in place, if its memory is its own."""
+        if self.owner.level == OVER:
+            self.release()
         if self.memory is not OWN or not self.owner.write(type(self), self, key, value):
             new = self.functions.updated(self, key, value)
             self.value, self.owner, self.mark = new.value, new.owner, new.mark
@@ -209,6 +218,12 @@ class Traced:
         elif memory.version != memory.root.version:
             view = memory.seen()
             self.value, self.owner, self.mark = view.value, view.owner, view.mark
+
+    def snapshot(self) -> Traced:
+        """Return another array of the same value, which does not change with this one."""
+        if self.memory is not None:
+            self.refresh()
+        return type(self)(self.value, self.owner, self.mark)
 
     def release(self) -> None:
         """Become the value, now that the trace is over."""
@@ -286,7 +301,8 @@ class Traced:
                 "its derivative would be lost. Keep it an array: compute with operators, with "
                 "functions of its namespace (xp = gdx.array_namespace(x)), and assign into arrays "
                 "of xp.zeros or xp.zeros_like; write xp.stack([a, b]) for numpy.array([a, b]). "
-                "gdx.stop_gradient(x) makes a constant of it."
+                "gdx.stop_gradient(x) makes a constant of it.",
+                self.owner.level,
             )
         return self.value
 
@@ -339,12 +355,19 @@ def _itself(x: Any) -> Any:
 
 
 def lowered_key(key: Any) -> Any:
-    """Return an index in which traced constants are the library's own arrays."""
+    """Return an index of Python's integers, slices, None, Ellipsis, lists and plain arrays."""
+    if type(key) in _PLAIN_PARTS:
+        return key
+    if isinstance(key, tuple):
+        exact = type(key) is tuple and _PLAIN_PARTS.issuperset(map(type, key))
+        return key if exact else tuple(map(lowered_key, key))
     if isinstance(key, Traced):
         return key._constant("an index")
-    if type(key) is tuple and any(isinstance(part, Traced) for part in key):
-        return tuple(map(lowered_key, key))
-    return key
+    counts = hasattr(key, "__index__") and not hasattr(key, "dtype") and not isinstance(key, bool)
+    return operator.index(key) if counts else key
+
+
+_PLAIN_PARTS = {int, slice, type(None), type(...), np.ndarray}
 
 
 def _has_ellipsis(key: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,7 +63,7 @@ def jvp(
     xp = kind.functions
     with opened(Forward) as trace:
         pairs = zip(primals, tangents, strict=True)
-        inputs = [trace.input(kind, trace.given(kind, x), tangent) for x, tangent in pairs]
+        inputs = [trace.input(kind, trace.given(kind, x), _lowered(v)) for x, v in pairs]
         _hand_over_numbers(f, inputs)
         ys, extra = f(*inputs)
         trace.check()
@@ -75,7 +74,10 @@ def jvp(
             for y, output in zip(ys, outputs, strict=True)
         ]
         extra = _left_by_all(extra, trace, primals)
-    return outputs, [_apart(kind.known, _lowered(t), tangents) for t in moved], extra
+    results: list[Any] = []
+    for tangent in moved:
+        results.append(_apart(kind.known, _lowered(tangent), (*tangents, *results)))
+    return outputs, results, extra
 
 
 def _hand_over_numbers(f: Flat, inputs: Sequence[Traced]) -> None:
@@ -87,14 +89,14 @@ def _hand_over_numbers(f: Flat, inputs: Sequence[Traced]) -> None:
 
 def _apart(known: Library, x: Any, given: Sequence[Any]) -> Any:
     """Return an array in memory of its own: no view, and none of the arrays that were given."""
+    if isinstance(x, Traced):
+        return x.snapshot()
     if isinstance(x, np.generic):
         return x
-    shared = not isinstance(x, Traced) and not known.owner(x)
+    shared = not known.owner(x)
     for other in given:
         shared = shared or x is other
-    if not shared:
-        return x
-    return copy.copy(x) if isinstance(x, Traced) else known.copied(x)
+    return known.copied(x) if shared else x
 
 
 def _prepared(primals: Sequence[Any]) -> tuple[type[Traced], list[Any]]:
@@ -108,7 +110,7 @@ def _lowered(x: Any) -> Any:
         return x
     x.refresh()
     x.release()
-    return x.value if x.owner is CONSTANT else x
+    return x.value if x.owner is CONSTANT else x.snapshot()
 
 
 def _left(y: Any, trace: Trace, given: Sequence[Any]) -> Any:
@@ -144,10 +146,9 @@ def _own(
     result: list[Any] = []
     for g, x in zip(cotangents, primals, strict=True):
         g = kind.functions.zeros_like(x) if g is None else _lowered(g)  # noqa: PLW2901
-        if type(g) is not kind:
-            if type(g) is not type(x) and type(x) is not kind:
-                g = kind.xp.asarray(g)  # noqa: PLW2901 - NumPy's scalars
-            g = _apart(kind.known, g, (*result, *given))  # noqa: PLW2901
+        if type(g) is not kind and type(g) is not type(x) and type(x) is not kind:
+            g = kind.xp.asarray(g)  # noqa: PLW2901 - NumPy's scalars
+        g = _apart(kind.known, g, (*result, *given))  # noqa: PLW2901
         result.append(g)
     return result
 

@@ -215,7 +215,8 @@ def grad(
 
     *Assignments.* ``y[i] = v`` and ``y += v`` are followed, in arrays that `f` was handed or has
     made by ``xp``; the arguments that the caller gave are not changed. For NumPy arrays, NumPy
-    decides whether a result is a view or a copy. Assignment to a view that NumPy makes read-only,
+    decides whether a result is a view or a copy; of array libraries that gdx does not know by name,
+    only parts, as ``y[1:]``, are views. Assignment to a view that NumPy makes read-only,
     and to the result of `stop_gradient`, is a TracingError. An array of integers takes a traced
     value as a constant, as ``astype(int)`` does.
 
@@ -229,10 +230,12 @@ def grad(
     the arguments that the caller gave, `f` must not change.
 
     *Threads.* Several threads may differentiate at once, also with arrays in common. Meanwhile a
-    thread cannot assign to an array that is read-only for another one.
+    thread cannot assign to an array that is read-only for another one, and a view that is made of
+    it stays read-only.
 
     *Constants.* Comparisons, ``argmax``, ``floor`` and the like are constants. An array that `f`
-    has kept from an earlier call is its value, a constant. If `f` catches a TracingError and goes
+    has kept from an earlier call is its value, a constant. A host array, by `to_numpy` of the
+    result of `stop_gradient`, has the values of that moment, and is read-only. If `f` catches a TracingError and goes
     on, a warning says so.
 
     *Jumps and poles.* Where a derivative has a jump, it is that of one side, and evenly shared by
@@ -341,11 +344,10 @@ def vjp(
 
 
 def _copied(x: Array) -> Array:
-    if isinstance(x, Traced) or not is_array(x):
-        return x
-    known = library(namespace_of(x))
-    # The libraries that have an engine see by themselves that an array has been changed.
-    return known.copied(x) if known.engine is None and known.writable(x) else x
+    if isinstance(x, Traced):
+        return x.snapshot()
+    known = library(namespace_of(x)) if is_array(x) else None
+    return known.duplicated(x) if known is not None and known.mutable else x
 
 
 @on_device_of(1)

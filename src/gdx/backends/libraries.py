@@ -475,9 +475,10 @@ class Library:
     # Its own automatic differentiation:
     engine: Callable[[], Any] | None = None
     views: bool = True  # x[1:] shares the memory of x
-    # How an array on which a derivative depends is kept from changes: up to so many bytes, it is
-    # copied; above so many, x.flags.writeable locks it; and what differs after it was changed, as
-    # far as that can be seen.
+    # Whether x[i] = v changes x. How an array on which a derivative depends is kept from that: up
+    # to so many bytes, it is copied; above so many, x.flags.writeable locks it; and what differs
+    # after it was changed, as far as that can be seen.
+    mutable: bool = True
     copied_up_to: float = 2**16
     locked_above: float = math.inf
     version: Callable[[Array], Any] | None = None
@@ -610,6 +611,7 @@ LIBRARIES = {
             out_of_memory="RESOURCE_EXHAUSTED|out of memory",
             defers=True,
             views=False,
+            mutable=False,
             copied_up_to=-1,
         ),
         Library(

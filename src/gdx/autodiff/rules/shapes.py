@@ -161,5 +161,5 @@ COMPOSITE = {
 }
 
 # What may share the memory of its argument.
-FIXED_VIEWS = names("broadcast_to imag linalg.diagonal real")
-VIEWS = names("expand_dims flip matrix_transpose moveaxis permute_dims reshape squeeze")
+FIXED_VIEWS = names("broadcast_to conj imag linalg.diagonal real")
+VIEWS = names("expand_dims flip matrix_transpose moveaxis permute_dims positive reshape squeeze")
