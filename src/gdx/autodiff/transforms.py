@@ -235,8 +235,8 @@ def grad(
 
     *Constants.* Comparisons, ``argmax``, ``floor`` and the like are constants. An array that `f`
     has kept from an earlier call is its value, a constant. A host array, by `to_numpy` of the
-    result of `stop_gradient`, has the values of that moment, and is read-only. If `f` catches a TracingError and goes
-    on, a warning says so.
+    result of `stop_gradient`, has the values of that moment, and is read-only. If `f` catches a
+    TracingError and goes on, a warning says so.
 
     *Jumps and poles.* Where a derivative has a jump, it is that of one side, and evenly shared by
     equal elements of ``max``, ``min`` and ``maximum``. Where nothing depends on an infinite
