@@ -9,6 +9,7 @@ can be seen.
 from __future__ import annotations
 
 import math
+import os
 import threading
 from typing import Any
 
@@ -68,6 +69,8 @@ class Guarded(Trace):
             return {key: self.kept(kind, item) for key, item in value.items()}
         else:
             return value
+        if not known.mutable:
+            return value
         if _bytes(value) <= known.copied_up_to:
             return known.copied(value)
         return self._copied(known, value) if self.copies else self._watched(known, value)
@@ -125,6 +128,10 @@ class Locks:
 
     def __bool__(self) -> bool:
         return bool(self._counts)
+
+    def renew(self) -> None:
+        """Take another mutex, in a forked process: a thread that it does not have may hold this."""
+        self._mutex = threading.RLock()
 
     def acquire(self, x: Any) -> None:
         """Make an array read-only, and the arrays of which it is a view."""
@@ -185,6 +192,8 @@ def _lends_memory(x: Any) -> bool:
 
 
 LOCKS = Locks()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=LOCKS.renew)
 
 
 def _bytes(x: Any) -> float:

@@ -33,10 +33,9 @@ _IN_ORDER = names("linalg.cholesky")
 # What has no axes is an array in NumPy, and not a number.
 WITHOUT_AXES = names(
     "astype broadcast_arrays broadcast_to conj conjugate copy cov diff empty_like expand_dims "
-    "fft.fftn fft.ifftn flip pad "
-    "full_like imag linalg.matrix_power linalg.tensordot matrix_transpose moveaxis ones_like "
-    "permute_dims real real_if_close reshape roll select squeeze swapaxes tensordot tile "
-    "transpose where zeros_like"
+    "fft.fftn fft.ifftn flip full_like imag linalg.matrix_power linalg.tensordot matrix_transpose "
+    "moveaxis ones_like pad permute_dims real real_if_close reshape roll select squeeze swapaxes "
+    "tensordot tile transpose where zeros_like"
 )
 
 SHARING = _ASKED | _ASKED_WITH_OPTIONS | _ASKED_OUT_OF_ORDER | _OF_SEVERAL_IN_ORDER | _IN_ORDER
