@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import gdx
+from gdx.backends import libraries
 
 X = np.asarray([1.0, 2.0, 3.0])
 
@@ -186,6 +187,85 @@ def test_views_are_those_of_the_library(f):
     g = np.random.default_rng(0).normal(size=y.shape)
     numerical = gdx.numerical_gradient(lambda x: np.sum(g * f(np, x.copy())), X, order=4)
     np.testing.assert_allclose(pullback(g)[0], numerical, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [int, np.int32, np.uint8, bool])
+@pytest.mark.parametrize(
+    "assign",
+    [
+        lambda y, x: y.__setitem__(..., x * 3),
+        lambda y, x: y.__setitem__(1, x[0] * x[2]),
+        lambda y, x: y[1:].__setitem__(0, x[2]),
+        lambda y, x: y.reshape(3, 1).__setitem__((slice(1), 0), x[:1] + 1),
+        lambda y, x: y.__setitem__(np.asarray([0, 2]), x[1:]),
+        lambda y, x: [y.__setitem__(i, x[i] ** 2) for i in range(3)],
+    ],
+)
+def test_an_array_of_integers_takes_constants(assign, dtype):
+    """The derivative of what is truncated is zero, as that of astype(int)."""
+
+    def f(x):
+        y = np.zeros_like(x, dtype=dtype)
+        assign(y, x)
+        return np.sum(y * x)
+
+    whole = np.zeros(3, dtype=dtype)
+    assign(whole, X)
+    close(gdx.grad(f)(X), whole)
+    close(gdx.jvp(f, (X,), (np.ones(3),))[1], whole.sum())
+
+
+def filled_by_elements(x):
+    y = np.zeros_like(x)
+    for i in range(len(x)):
+        y[i] = x[i] ** 2
+    return y
+
+
+def recurrence(x):
+    y = np.zeros_like(x)
+    for i in range(1, len(x)):
+        y[i] = 0.5 * y[i - 1] + x[i]
+    return y
+
+
+def rows_of_rows(x):
+    y = np.zeros_like(x, shape=(len(x) // 2, 2))
+    for i in range(len(x) // 2):
+        row = y[i]
+        row[0], row[1] = x[2 * i], row[0] * x[2 * i + 1]
+    return y
+
+
+def through_another_shape(x):
+    y = np.zeros_like(x, shape=(2, len(x) // 2))
+    flat = y.reshape(-1)
+    for i in range(len(x)):
+        flat[i] = x[i]
+    return y
+
+
+@pytest.mark.parametrize(
+    "filled", [filled_by_elements, recurrence, rows_of_rows, through_another_shape]
+)
+def test_filling_copies_an_array_a_few_times(filled, monkeypatch):
+    """However many elements are assigned one by one."""
+    copies = []
+    duplicated = libraries._numpy_duplicated
+
+    def counted(x):
+        copies.append(x.size)
+        return duplicated(x)
+
+    monkeypatch.setattr(libraries, "_numpy_duplicated", counted)
+    x = np.linspace(1.0, 2.0, 100)
+    for derivative in (
+        lambda: gdx.grad(lambda x: np.sum(filled(x)))(x),
+        lambda: gdx.jvp(filled, (x,), (x,)),
+    ):
+        copies.clear()
+        derivative()
+        assert sum(size == x.size for size in copies) <= 4
 
 
 @pytest.mark.parametrize("make", [lambda y: np.broadcast_to(y, (2, 3)), lambda y: (y * 1j).imag])

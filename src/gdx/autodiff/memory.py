@@ -86,6 +86,7 @@ class View:
 
     def _write_parts(self, view: Traced, key: Any, value: Any) -> None:
         """Assign to a part of a part, from the last to the first."""
+        view.refresh()
         steps: Any = self.steps
         parts = [self.root]
         for step in steps[:-1]:
@@ -109,6 +110,7 @@ class View:
             at = np.unravel_index(int(places[key]), root.shape)
             root.write(tuple(map(int, at)), value)
             return
+        view.refresh()
         xp = view.functions
         new = xp.updated(view, key, value)
         root.write(..., xp.replaced(root, places, new))

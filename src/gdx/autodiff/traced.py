@@ -151,7 +151,6 @@ class Traced:
         if not self.shape and isinstance(settled(self), np.generic):
             raise TypeError("a number is not assigned to, as by y[...] = v: write y = v.")
         if type(self.memory) is View:
-            self.refresh()
             self.memory.write(self, key, self.fitting(value))
         else:
             self.write(key, self.fitting(value))
