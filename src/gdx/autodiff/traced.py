@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gdx.autodiff import protocols
-from gdx.autodiff.core import CONSTANT, OVER, Trace, TracingError, lifted
+from gdx.autodiff.core import CONSTANT, OVER, Trace, TracingError, lifted, refusals
 from gdx.autodiff.memory import OWN, Own, Part, Step, View, is_basic
 from gdx.backends import Library, device_of, is_complex, is_real_floating, to_numpy
 from gdx.trees import refilled
@@ -257,7 +257,12 @@ class Traced:
         return int(self._constant("int()"))
 
     def __index__(self) -> int:
-        return int(self._constant("an index").__index__())
+        try:
+            value = self._constant("an index")
+        except TracingError:
+            refusals.levels.pop()  # NumPy asks, too, of numbers on the left of an operator
+            raise
+        return int(value.__index__())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         value = self._constant("numpy.asarray, or an assignment into a plain array,")

@@ -18,8 +18,12 @@ def _broadcast_to(x: Any, /, shape: tuple[int, ...]) -> Any:
 
 
 def _reshape(x: Any, /, shape: tuple[int, ...], *, copy: bool | None = None) -> Any:
-    of_array = copy is None and isinstance(x, np.ndarray | np.generic)
-    return x.reshape(shape) if of_array else np.reshape(x, shape, copy=copy)
+    if copy:
+        x = np.array(x)
+    y = x.reshape(shape) if isinstance(x, np.ndarray | np.generic) else np.reshape(x, shape)
+    if copy is False and isinstance(x, np.ndarray) and y.size and not np.may_share_memory(x, y):
+        raise ValueError("this shape cannot be had without a copy.")
+    return y
 
 
 def _sum(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
