@@ -617,7 +617,7 @@ def report(failures: list[str], shown: int = 12) -> str:
 
 
 # A prime number, so that each layout meets each write.
-@pytest.mark.parametrize("every", [pytest.param(31, marks=pytest.mark.slow), 97])
+@pytest.mark.parametrize("every", [pytest.param(11, marks=pytest.mark.slow), 97])
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_copy_or_view_is_that_of_numpy(expression, every):
     failures = failures_of(expression, every)
@@ -663,7 +663,7 @@ STEPS = lines(
 )
 
 
-@pytest.mark.parametrize("every", [pytest.param(127, marks=pytest.mark.slow), 769])
+@pytest.mark.parametrize("every", [pytest.param(53, marks=pytest.mark.slow), 769])
 @pytest.mark.parametrize("first", STEPS)
 def test_views_of_views(first, every):
     failures = []

@@ -58,7 +58,8 @@ def shared(
         return result
     several = name in _OF_SEVERAL_IN_ORDER and sum(hasattr(x, "dtype") for x in args) > 1
     if several or name in _IN_ORDER:
-        return _in_memory_of_its_own(kind, result, np.empty(result.shape))
+        like = np.empty(result.shape) if result.shape else np.float64()
+        return _in_memory_of_its_own(kind, result, like)
     if name in _ASKED_OUT_OF_ORDER and _in_order(kind, args):
         return result
     plain = [_plain(kind, each) for each in args]
@@ -116,9 +117,12 @@ def _shared(
     return _in_memory_of_its_own(kind, y, answer) if type(y) is kind else answer
 
 
-def _in_memory_of_its_own(kind: type[Traced], y: Traced, like: Any) -> Traced:
-    own = getattr(_plain(kind, y), "strides", None)
-    if type(y.memory) is not View and own == getattr(like, "strides", None):
+def _in_memory_of_its_own(kind: type[Traced], y: Traced, like: Any) -> Any:
+    """Return an array as one of the kind of `like`: a number, or of its layout."""
+    own = _plain(kind, y)
+    if isinstance(like, np.generic):
+        return y if isinstance(own, np.generic) else kind.functions.getitem(y, ())
+    alike = type(own) is type(like) and getattr(own, "strides", 0) == getattr(like, "strides", 0)
+    if alike and type(y.memory) is not View and kind.known.writable(own):
         return y
-    laid_out: Traced = kind.functions.laid_out(y, like)
-    return laid_out
+    return kind.functions.laid_out(y, like)

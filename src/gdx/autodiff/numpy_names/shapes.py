@@ -83,6 +83,8 @@ def _axes_in(order: str, a: Array) -> tuple[int, ...]:
     axes, strides = tuple(range(a.ndim)), getattr(a, "strides", None)
     if order in "AK" and strides is not None:
         if order == "K":
+            if not all(strides):
+                raise NotTranslated("order='K' of an array that was broadcast: write order='C'")
             return tuple(sorted(axes, key=lambda k: -abs(strides[k])))
         flags = a.flags
         order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"

@@ -117,7 +117,7 @@ def broadcast_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 def _clip(xp: Any, x: Array, min: Any = None, max: Any = None) -> Array:
     """Return x between two bounds; at a bound, the derivative is that of x."""
     if min is None and max is None:
-        return _copied(xp, x)
+        return x * 1
     if min is not None:
         x = xp.where(x < min, min, x)
     return x if max is None else xp.where(x > max, max, x)
