@@ -20,7 +20,7 @@ class Asked:
     count : int
         Of its arguments.
     arrays : sequence of (place, path, shape)
-        In which argument, by which keys and positions in it, of which shape.
+        The place of the argument, the keys and positions that lead to the array, and its shape.
     guards : bool
         Whether `bwd` is handed arrays to which it cannot assign.
     """

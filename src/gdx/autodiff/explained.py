@@ -47,7 +47,7 @@ def explained(error: Exception, flat: Flat) -> Exception:
 
 
 def _refused_operand(error: Exception) -> str | None:
-    """Return why an object is not taken, of which a method was handed a traced array and failed."""
+    """Return why an object is not taken, if a method of it has failed with a traced array."""
     for traceback in _tracebacks(error):
         frame = traceback.tb_frame
         refused = refusal(frame.f_locals.get("self"))

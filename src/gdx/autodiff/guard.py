@@ -134,7 +134,7 @@ class Locks:
         self._mutex = threading.RLock()
 
     def acquire(self, x: Any) -> None:
-        """Make an array read-only, and the arrays of which it is a view."""
+        """Make an array read-only, and its bases."""
         with self._mutex:
             self._acquire(x)
 

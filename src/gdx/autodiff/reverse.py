@@ -61,7 +61,7 @@ class Node:
 
 
 class Total:
-    """A cotangent in memory of its own, to parts of which others are added in place."""
+    """A cotangent in memory of its own; those of parts are added to it in place."""
 
     __slots__ = ("array",)
     shape = None  # so that it is seen to be no array
@@ -116,12 +116,12 @@ class PartNode(Node):
         self.key = key
 
     def pulled(self, kind: type[Any], g: Any) -> Sequence[Any]:
-        """Return the cotangent of the array, of which only a part differs from zero."""
+        """Return the cotangent of the array: it is zero outside the part."""
         return (OfPart(self.key, g),)
 
 
 class WrittenNode(Node):
-    """The node of an array to a part of which was assigned: `parents` are the old one and that."""
+    """The node of an array after an assignment; `parents` are the old array and the value."""
 
     __slots__ = ("key",)
 

@@ -1,4 +1,4 @@
-"""Functions whose results share memory, or lie in it, as NumPy alone knows: it is asked."""
+"""Results that are views, copies or numbers by NumPy's decision, which is asked for."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _shared(
     plain: Sequence[Any],
     function: Callable[..., Any],
 ) -> Any:
-    """Return a result in the memory of the argument of which the library's answer is a view."""
+    """Return a result as a view of the argument that shares memory with the library's answer."""
     for i, x in enumerate(args):
         if type(x) is not kind:
             continue

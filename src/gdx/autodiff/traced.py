@@ -47,7 +47,7 @@ class Traced:
 
     # One subclass for each library has these:
     xp: Any  # the library's own namespace
-    operands: Any  # the types of what its functions take beside it
+    operands: Any  # the types that its functions take
     functions: Any  # the dispatching functions: plain arrays in, plain arrays out
     known: Library  # what gdx knows of the library
     array: type  # the type of the library's arrays

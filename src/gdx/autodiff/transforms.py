@@ -222,12 +222,12 @@ def grad(
 
     *Other arrays.* The derivative depends on the arrays that `f` computes with, so they are kept
     from changes. A NumPy array of at most 64 KiB is copied when `f` computes with it: a work buffer
-    may be filled again. A larger one is read-only until `f` returns, and so is the array of which
-    it is a view; a change through a view that was made before is a TracingError if it changes one
-    of about 128 elements that are compared. Arguments above 32 KiB are treated alike; smaller ones
-    are compared as a whole. PyTorch counts changes itself, and a change is an error. Of CuPy and
-    other libraries, arrays up to 64 KiB are copied when `f` computes with them; larger ones, and
-    the arguments that the caller gave, `f` must not change.
+    may be filled again. A larger one is read-only until `f` returns, and so is its base; a change
+    through a view that was made before is a TracingError if it changes one of about 128 elements
+    that are compared. Arguments above 32 KiB are treated alike; smaller ones are compared as a
+    whole. PyTorch counts changes itself, and a change is an error. Of CuPy and other libraries,
+    arrays up to 64 KiB are copied when `f` computes with them; larger ones, and the arguments that
+    the caller gave, `f` must not change.
 
     *Threads.* Several threads may differentiate at once, also with arrays in common. Meanwhile a
     thread cannot assign to an array that is read-only for another one, and a view that is made of

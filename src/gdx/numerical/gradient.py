@@ -122,7 +122,7 @@ def numerical_gradient(
 
     Threads that step the same array in place, or views of it, take turns; copies are made while no
     thread does. A thread that reads the array in any other way meanwhile sees stepped elements.
-    Hand each thread a copy, ``x.copy()``, or a read-only view, of which gdx steps copies: then no
+    Hand each thread a copy, ``x.copy()``, or a read-only view (gdx steps a copy of it): then no
     thread waits, and none sees the steps of another. An `f` that starts a thread and waits for it
     must hand it a copy, too. A thread that needs the array itself raises RuntimeError where `f`
     waits by ``Thread.join`` or ``Future.result``, and warns after a minute where it waits

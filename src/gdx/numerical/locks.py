@@ -128,7 +128,7 @@ def _is_deadlocked(thread: int) -> bool:
 
 
 def _cycle(thread: int) -> list[Link]:
-    """Return for what a thread waits, that one in turn, and so on, if this leads back to it."""
+    """Return the chain of threads that wait for each other, if it leads back to `thread`."""
     links: list[Link] = []
     link = _link(thread)
     while link is not None and link not in links:
@@ -140,7 +140,7 @@ def _cycle(thread: int) -> list[Link]:
 
 
 def _link(thread: int) -> Link | None:
-    """Return for which other thread a thread waits, and by what."""
+    """Return the thread that another one waits for, and by what."""
     memory, holder = _waits.get(thread, (0, None))
     if holder is not None and _holders.get(memory) is holder:
         return holder[0], id(holder)
@@ -148,7 +148,7 @@ def _link(thread: int) -> Link | None:
 
 
 def _joined_by(thread: int) -> Link | None:
-    """Return for the end or the result of which thread another one waits, as its stack shows."""
+    """Return the thread that another one waits for in join() or result(), as its stack shows."""
     from concurrent.futures import Future  # imported late: see `workers`
 
     frames = sys._current_frames()
