@@ -369,8 +369,9 @@ def _viewing(
     def call(x: Any, *args: Any, **kwargs: Any) -> Any:
         y = function(x, *args, **kwargs)
         if type(x) is kind and overlap(settled(x), settled(y)):
-            own = on_host, call
-            step = lambda z: own[type(z) is not np.ndarray](z, *args, **kwargs)  # noqa: E731
+            own, options = (on_host, call), {**kwargs}
+            options.pop("copy", None)  # it is a view; NumPy 2.0 does not know the option
+            step = lambda z: own[type(z) is not np.ndarray](z, *args, **options)  # noqa: E731
             y.follow(x, step, fixed=not assignable)
         return y
 
