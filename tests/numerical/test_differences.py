@@ -45,10 +45,11 @@ def test_points_agree_to_the_bit(method, elements, h):
     x = np.asarray(elements)
     layout = lay_out(x, stencil(method), Step(h, 1e-5), np)
     np.testing.assert_array_equal(np.asarray(points).T, layout.columns)
+    np.testing.assert_array_equal(distances, layout.distance)
     far = x if len(layout.columns) == 1 else layout.columns[1]
-    np.testing.assert_array_equal(distances, layout.columns[0] - far)
-    if not h:
-        np.testing.assert_array_equal(distances, layout.distance)
+    moved = layout.columns[0] != far
+    np.testing.assert_array_equal(layout.distance[moved], (layout.columns[0] - far)[moved])
+    assert np.isnan(layout.distance[~moved]).all()
 
 
 @pytest.mark.parametrize("odd", [int, np.float32, np.asarray, lambda v: np.asarray([v])])

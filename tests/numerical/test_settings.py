@@ -128,6 +128,113 @@ def test_steps_that_do_not_fit():
         gdx.numerical_gradient(lambda p: cubes(p["a"]), {"a": X}, h={"b": 1.0})
 
 
+@pytest.mark.parametrize("size", [3, 2000])  # of few elements the quotients are Python's floats
+@pytest.mark.parametrize("bounds", [None, (0.0, 3000.0)])
+@pytest.mark.parametrize(
+    ("method", "order"),
+    [("central", 2), ("central", 8), ("forward", 1), ("forward", 4), ("backward", 1)],
+)
+def test_quotients_are_divided_by_the_step_as_it_was_rounded(method, order, bounds, size):
+    """In x - start there is no other rounding; h = 1e-6 is off by 1e-7 of itself at these x."""
+    start = np.random.default_rng(0).uniform(1000, 2000, size)
+    how = {"h": 1e-6, "method": method, "order": order, "bounds": bounds}
+    found = gdx.numerical_gradient(lambda x: float(np.sum(x - start)), start.copy(), **how)
+    np.testing.assert_allclose(found, 1, atol=1e-14)
+    found = gdx.numerical_jacobian(lambda x: x[:3] - start[:3], start.copy(), **how)
+    np.testing.assert_allclose(found, np.eye(3, size), atol=1e-14)
+
+
+def sines(x):
+    """Return a function that varies over 1e-8, as ones of 100 nm in metres do."""
+    return np.sum(np.sin(x / 1e-8), axis=-1)
+
+
+SMALL = np.asarray([1e-9, 4e-9, -2e-9])
+GRADIENT = np.cos(SMALL / 1e-8) / 1e-8
+CURVATURE = -np.sin(SMALL / 1e-8) / 1e-16
+
+
+@pytest.mark.parametrize("x_scale", [1e-8, np.asarray([1e-8, 2e-8, 1e-8])])
+@pytest.mark.parametrize("method", ["central", "forward", "backward", "complex"])
+@pytest.mark.parametrize("vectorized", [False, True])
+@pytest.mark.parametrize("return_error", [False, True])
+def test_x_scale_is_the_unit_of_the_steps(x_scale, method, vectorized, return_error):
+    how = {"method": method, "vectorized": vectorized, "return_error": return_error}
+    v = np.asarray([1.0, -2.0, 0.5])
+
+    def value(result):
+        if not return_error:
+            return result
+        assert (abs(result[1]) < 1e-4 * abs(result[0]).max()).all()
+        return result[0]
+
+    first = {"x_scale": x_scale, **how}
+    within = 1e-6 if method not in {"forward", "backward"} else 1e-4
+    found = value(gdx.numerical_gradient(sines, SMALL, **first))
+    np.testing.assert_allclose(found, GRADIENT, rtol=within)
+    found = value(gdx.numerical_jvp(sines, SMALL, v, **first))
+    np.testing.assert_allclose(found, GRADIENT @ v, rtol=within)
+    found = value(gdx.numerical_jacobian(lambda x: np.sin(x / 1e-8), SMALL, **first))
+    np.testing.assert_allclose(found, np.diag(GRADIENT), rtol=within, atol=within / 1e-8)
+    if method == "complex":
+        return
+    found = value(gdx.numerical_hessian_diagonal(sines, SMALL, **first))
+    np.testing.assert_allclose(found, CURVATURE, atol=1e-2 / 1e-16)
+    found = value(gdx.numerical_hessian(sines, SMALL, **first))
+    np.testing.assert_allclose(found, np.diag(CURVATURE), atol=1e-2 / 1e-16)
+
+
+def test_x_scale_of_trees_and_of_complex_numbers():
+    f = lambda p: sines(p["a"]) + np.sum(p["b"] ** 2)  # noqa: E731
+    x = {"a": SMALL, "b": np.asarray([3.0])}
+    for x_scale in ({"a": 1e-8, "b": 1.0}, {"a": np.full(3, 1e-8), "b": np.asarray([1.0])}):
+        found = gdx.numerical_gradient(f, x, x_scale=x_scale)
+        np.testing.assert_allclose(found["a"], GRADIENT, rtol=1e-6)
+        np.testing.assert_allclose(found["b"], [6.0], rtol=1e-6)
+        found = gdx.numerical_hessian(f, x, x_scale=x_scale)
+        np.testing.assert_allclose(found["a"]["a"], np.diag(CURVATURE), atol=1e-2 / 1e-16)
+    found = gdx.numerical_jacobian(lambda z: np.sin(z / 1e-8), SMALL * (1 + 1j), x_scale=1e-8)
+    exact = np.cos(SMALL * (1 + 1j) / 1e-8) / 1e-8
+    np.testing.assert_allclose(np.diag(found), exact, rtol=1e-6)
+
+
+def test_x_scale_keeps_the_digits_of_a_small_x():
+    """At p = 1e-4, default steps of 6e-6 cost log p three digits more than ones that fit."""
+    p = np.asarray([1e-4, 2e-4])
+    f = lambda p: np.sum(np.log(p))  # noqa: E731
+    np.testing.assert_allclose(gdx.numerical_gradient(f, p, x_scale=1e-4), 1 / p, rtol=1e-8)
+    np.testing.assert_allclose(gdx.numerical_gradient(f, p, x_scale=p), 1 / p, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("x_scale", "message"),
+    [
+        (0.0, "x_scale must be a positive number"),
+        (np.asarray([1.0, -1.0, 1.0, 1.0, 1.0]), "x_scale must be a positive number for each"),
+        (np.ones(3), "x_scale must be a number or an array of the shape of x"),
+        ("large", "x_scale must be a"),
+    ],
+)
+@pytest.mark.parametrize("derive", ALL)
+def test_scales_that_do_not_fit(derive, x_scale, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        derive(cubes, X, x_scale=x_scale)
+
+
+@pytest.mark.parametrize("derive", ALL)
+def test_h_and_x_scale_exclude_each_other(derive):
+    with pytest.raises(ValueError, match=r"h and x_scale exclude each other.*got h=0\.1"):
+        derive(cubes, X, h=0.1, x_scale=1.0)
+
+
+def test_an_x_scale_that_makes_steps_vanish():
+    with (
+        pytest.warns(RuntimeWarning, match="x_scale=1e-20 makes steps that vanish"),
+        pytest.warns(RuntimeWarning, match="a step vanished"),
+    ):
+        assert np.isnan(gdx.numerical_gradient(cubes, X, x_scale=1e-20)).all()
+
+
 def test_a_large_coordinate_beside_a_small_one():
     x = np.asarray([1e8, 1e-3])
     for vectorized in (False, True):

@@ -39,11 +39,12 @@ def test_course_figures(lr, steps, x, status):
 
 
 @pytest.mark.filterwarnings("ignore:h=0.0001 vanished:RuntimeWarning")
-def test_course_figures_where_it_diverges():
+@pytest.mark.filterwarnings("ignore:.*a step vanished:RuntimeWarning")
+def test_course_run_that_diverges():
+    """The course prints (-2.6e13, -1.3e12), where x + h is x: these figures are rounding alone."""
     result = gdx.gradient_descent(
         bowl, START, lr=10.0, grad=lambda v: gdx.numerical_gradient(bowl, v, h=1e-4)
     )
-    np.testing.assert_allclose(result.x, (-2.58983747e13, -1.29524862e12), rtol=1e-8)
     assert result.status == Status.DIVERGED
     assert "lr=1." in result.message
     assert result.x_best.tolist() == START
@@ -142,7 +143,7 @@ def test_evaluations_that_look_for_a_reaction_are_counted():
 
     with pytest.warns(RuntimeWarning, match="did not react"):
         result = gdx.gradient_descent(f, START, step_num=1)
-    assert result.nfev == len(calls) == 2 + 4 + 1 + 1 + 3  # one was traced, in vain
+    assert result.nfev == len(calls) == 2 + 4 + 50 + 1 + 1 + 3  # 50 looked for stairs
     assert (result.status, result.success) == (Status.NO_REACTION, False)
     assert "Does it use its argument?" in result.message
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,11 +41,14 @@ def of_parts(
         raise ComplexError("bounds need a real x: complex numbers have no order.")
     if chosen.stencil.imaginary:
         raise ComplexError("method='complex' needs a real x, which it moves along i.")
-    steps = map_leaves(_step_of_parts, z, for_each_leaf("h", chosen.h, z), kinds)
+    lengths = {
+        name: map_leaves(partial(_of_both_parts, name), z, for_each_leaf(name, given, z), kinds)
+        for name, given in (("h", chosen.h), ("x_scale", chosen.x_scale))
+    }
     real = derive(
         _OfParts(f, kinds),
         map_leaves(_apart, z, kinds),
-        chosen._replace(h=steps, of_copies=[*map(_has_parts, leaves(z))]),
+        chosen._replace(**lengths, of_copies=[*map(_has_parts, leaves(z))]),
         *how,
     )
     return Derivative(
@@ -72,13 +76,13 @@ class _OfParts:
         return self.f(map_leaves(_joined, pairs, self.kinds))
 
 
-def _step_of_parts(leaf: Array, h: Any, kind: bool) -> Any:
-    """Return the step of an element as that of both its parts."""
-    if not kind or h is None or isinstance(h, int | float):
-        return h
+def _of_both_parts(name: str, leaf: Array, given: Any, kind: bool) -> Any:
+    """Return the length that is given for an element as that of both its parts."""
+    if not kind or given is None or isinstance(given, int | float):
+        return given
     xp = namespace_of(leaf)
-    steps = as_like(h, xp.real(leaf), xp, "h")
-    return xp.expand_dims(steps, axis=-1) if steps.ndim else steps
+    lengths = as_like(given, xp.real(leaf), xp, name)
+    return xp.expand_dims(lengths, axis=-1) if lengths.ndim else lengths
 
 
 def _apart(leaf: Any, kind: bool) -> Array:

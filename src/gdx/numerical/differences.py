@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +19,13 @@ from gdx.backends import (
     library,
     made_beside,
     namespace_of,
+    to_numpy,
 )
 from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation, check_rows
 from gdx.numerical.floats import gradient_in_floats
 from gdx.numerical.layout import Layout, Step, along_first, lay_out
 from gdx.numerical.locks import exclusively
+from gdx.numerical.noise import COARSE, largest_of, noise_near, suspected
 from gdx.numerical.points import Directions, Points, indices
 from gdx.numerical.reactions import (
     alike,
@@ -36,12 +37,14 @@ from gdx.numerical.reactions import (
     warn_vanished,
 )
 from gdx.numerical.result import Derivative
-from gdx.numerical.richardson import extrapolated, ladder
-from gdx.numerical.settings import ends_beside, step_beside
+from gdx.numerical.richardson import WIDEST, extrapolated, ladder
+from gdx.numerical.settings import ends_beside, length_beside
 from gdx.numerical.stencils import Stencil
 from gdx.numerical.values import Function
 
 Form = Callable[[Array], Array]  # what is made of a vector of quotients
+
+_DOUBLE = 2.0**-52  # the epsilon of float64
 
 
 class Differences:
@@ -58,6 +61,8 @@ class Differences:
         An absolute step; by default, each element has a relative one.
     bounds : pair of numbers or of arrays of the shape of x
         The lower and the upper one; None is no bound.
+    x_scale : float or array of the shape of x, optional
+        The unit of a relative step; by default, it is max(1, |x|).
     evaluation : Evaluation
     directions : Directions, optional
         Elements that move together, and never touch the same element of f(x).
@@ -68,7 +73,7 @@ class Differences:
     eps : float
         The epsilon of what the elements are rounded to, where that is coarser than their dtype.
     noise : float
-        By how much the values of f are known to be off, at least.
+        By how much the values of f are known to be off; 0, where that is to be estimated.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Differences:
         of: Stencil,
         h: Any = None,
         bounds: tuple[Any, Any] = (None, None),
+        x_scale: Any = None,
         evaluation: Evaluation = ONE_AT_A_TIME,
         directions: Directions | None = None,
         expects_change: bool = True,
@@ -88,7 +94,7 @@ class Differences:
         self.known = known = library(self.xp)
         self.x = known.detached(x)
         self.stencil, self.evaluation, self.directions = of, evaluation, directions
-        self.expects_change, self.least_noise = expects_change, noise
+        self.expects_change, self.known_noise = expects_change, noise
         no_elements = 0 in x.shape
         self.empty = no_elements or (directions is not None and not len(directions))
         self.on_host = known.on_host(self.x)
@@ -104,7 +110,8 @@ class Differences:
                 self.held = memory
             else:
                 self.x = exclusively(memory, known.copied, self.x)
-        self.h = None if h is None else step_beside(h, self.x)
+        self.h = length_beside("h", h, self.x)
+        self.x_scale = length_beside("x_scale", x_scale, self.x)
         lower, upper = bounds
         self.bounds = None
         if lower is not None or upper is not None:
@@ -116,13 +123,16 @@ class Differences:
         self.indices = indices(self.x) if self.few else ()
         self.of_floats = False  # all that f has returned so far
         self.finite = False  # the last gradient; False where it is not known
+        self.screened = h is not None or of.imaginary or not self.on_host  # for noise of f
         self._follow(max(eps, epsilon(self.xp, x.dtype)))
 
     def _is_simple(self) -> bool:
-        return self.bounds is None and (self.h is None or isinstance(self.h, float))
+        plain = self.bounds is None and self.x_scale is None
+        return plain and (self.h is None or isinstance(self.h, float))
 
     def _follow(self, eps: float) -> None:
-        self.eps, self.relative = eps, self.stencil.relative_step(eps)
+        self.eps, self.relative = eps, min(self.stencil.relative_step(eps), WIDEST)
+        self.screened |= eps > _DOUBLE
 
     def gradient(self, f: Function, x: Array) -> tuple[Array, int]:
         """Return the derivative in each element of `x`, where `f` returns one number.
@@ -136,7 +146,7 @@ class Differences:
     @property
     def step(self) -> Step:
         """How far the next point lies from each element, where no other step is asked for."""
-        return Step(self.h, self.relative)
+        return Step(self.h, self.relative, self.x_scale)
 
     def is_coarser(self, value: Any) -> bool:
         """Tell whether f is of less precision than was believed, and believe it from now on."""
@@ -145,6 +155,30 @@ class Differences:
             return False
         self._follow(eps)
         return True
+
+    def widened_to_noise(self, f: Function, x: Array, ends: Sequence[float]) -> tuple[bool, int]:
+        """Widen the step if f is seen to be coarser than its dtype; the first x tells for all.
+
+        Return whether it was, and how often f was evaluated for that. `ends` are values of f beside
+        x, as `suspected` takes them.
+        """
+        self.screened = True
+        if not suspected(ends, self.eps):
+            return False, 0
+        noise = noise_near(self, f, x)
+        coarse = noise.relative > COARSE * self.eps
+        if coarse:
+            self._follow(2 * noise.relative)  # a step is made for roundings of eps / 2
+        return coarse, noise.nfev
+
+    def _ends(self, values: list[Array]) -> list[float]:
+        """Return values of f at points of the first element and the last, as `suspected` does."""
+        outer = values[:1] if self.stencil.one_sided else values[:2]
+        first, last = (
+            [float(np.reshape(to_numpy(value[k, ...]), -1)[0].real) for value in outer]
+            for k in (0, -1)
+        )
+        return [*first, *last]
 
     def _gradient_of_arrays(self, f: Function, x: Array) -> tuple[Array, int]:
         quotients = self.quotients(f, x)
@@ -156,7 +190,8 @@ class Differences:
     @property
     def needs_x(self) -> bool:
         """Whether f(x) itself has a weight in the quotients."""
-        return self.stencil.weight_of_x != 0 or self.bounds is not None
+        sides_may_change = self.bounds is not None and not self.stencil.imaginary
+        return self.stencil.weight_of_x != 0 or sides_may_change
 
     def quotients(
         self,
@@ -186,8 +221,12 @@ class Differences:
             if type(fx) is not type(values[0]):
                 fx, *values = map(self._beside, [fx, *values])
         if step is None and self.is_coarser(values[0]):
-            quotients = self.quotients(f, x, fx)
-            return quotients._replace(nfev=count + quotients.nfev)
+            return self._again(f, x, fx, count)
+        if step is None and not self.screened and 0 not in values[0].shape:
+            widened, more = self.widened_to_noise(f, x, self._ends(values))
+            count += more
+            if widened:
+                return self._again(f, x, fx, count)
         if watched and self.on_host:
             count += self.check_reaction(f, x, layout, values, fx)
             if self.evaluation.vectorized and not self.evaluation.of_numbers and points.count:
@@ -202,8 +241,12 @@ class Differences:
         value = self.divided(difference, divisor)
         return Quotients(value, count, values, divisor, layout.step, layout.gain)
 
+    def _again(self, f: Function, x: Array, fx: Array | None, count: int) -> Quotients:
+        quotients = self.quotients(f, x, fx)
+        return quotients._replace(nfev=count + quotients.nfev)
+
     def derivative(
-        self, quotients: Callable[..., Quotients], form: Form, return_error: bool
+        self, f: Function, quotients: Callable[..., Quotients], form: Form, return_error: bool
     ) -> Derivative:
         """Return the derivative of which `quotients(step, watched)` gives the quotients.
 
@@ -212,15 +255,19 @@ class Differences:
         if not return_error:
             taken = quotients()
             return Derivative(form(taken.value), None, taken.nfev, self._shaped(taken.step))
-        each = [quotients(step, k == 0) for k, step in enumerate(self.levels())]
-        noise = [self.noise(taken) for taken in each]
+        near = noise_near(self, f, self.x)
+        steps = self.levels()
+        if near.relative > COARSE * self.eps and self.h is None and self.bounds is None:
+            steps = [*self._wider_levels(), *steps]
+        each = [quotients(step, k == 0) for k, step in enumerate(steps)]
+        noise = [self.noise(taken, near.deviation) for taken in each]
         xp = namespace_of(each[0].value)
         gain = each[0].gain
         if is_array(gain):
             gain = along_first(gain, each[0].value.ndim, xp)
         order = self.stencil.order
         value, error = extrapolated([taken.value for taken in each], noise, order, gain, xp)
-        count = sum(taken.nfev for taken in each)
+        count = near.nfev + sum(taken.nfev for taken in each)
         return Derivative(form(value), form(error), count, self._shaped(each[0].step))
 
     def _shaped(self, step: Any) -> Array:
@@ -230,19 +277,26 @@ class Differences:
 
     def levels(self) -> list[Step]:
         """Return the steps between which the derivative is extrapolated, the widest first."""
-        h = self.h
-        widest, parts = ladder(self.stencil, self.eps, h is not None)
-        return [Step(h, widest, part) for part in parts]
+        widest, parts = ladder(self.stencil, self.eps, self.h is not None)
+        return [Step(self.h, widest, self.x_scale, part) for part in parts]
 
-    def noise(self, quotients: Quotients) -> Array:
-        """Return by how much the rounding of f and of its argument may change the derivative."""
+    def _wider_levels(self) -> list[Step]:
+        """Return steps wider than those, for an f whose noise hides what narrow ones would tell."""
+        parts = [2.0**k for k in range(self.stencil.derivative + 1, 0, -1)]
+        return [Step(None, WIDEST, self.x_scale, part) for part in parts]
+
+    def noise(self, quotients: Quotients, deviation: Array | float = 0.0) -> Array:
+        """Return by how much the rounding of f and of its argument may change the derivative.
+
+        `deviation` is that of the noise of f.
+        """
         value, divisor = quotients.value, quotients.divisor
         xp = namespace_of(value)
         eps = max(self.eps, epsilon_of(quotients.values[0]))
         if self.stencil.imaginary:
             return eps * xp.abs(value)
-        largest = functools.reduce(xp.maximum, [_largest(value, xp) for value in quotients.values])
-        largest = xp.maximum(eps * largest, xp.full_like(largest, self.least_noise))
+        largest = largest_of(quotients.values)
+        largest = xp.maximum(eps * largest, deviation + 0 * largest)
         rounding = xp.expand_dims(largest, axis=0) + 0 * xp.abs(value)
         if self.stencil.derivative == 1:
             x = self.xp.reshape(self.x, (-1,))
@@ -279,9 +333,10 @@ class Differences:
                 return 0
             check_real(self.evaluation.at_x(f, x))
             return 1
-        cut = self.h is not None or self.bounds is not None
-        if cut and bool(self.xp.any(layout.columns[0] == self.xp.reshape(x, (-1,)))):
-            warn_vanished(self.h)
+        if (self.step.may_vanish or self.bounds is not None) and bool(
+            self.xp.any(layout.columns[0] == self.xp.reshape(x, (-1,)))
+        ):
+            warn_vanished(h=self.h, x_scale=self.x_scale)
             return 0
         if not self.expects_change or plainly_differ(values[0], values[-1]):
             return 0
@@ -314,8 +369,3 @@ def _complex(x: Array, xp: Namespace) -> Array:
     """Return a complex copy of x."""
     y = x + 0j
     return y if is_array(y) else xp.asarray(y)
-
-
-def _largest(value: Array, xp: Namespace) -> Array:
-    """Return the largest absolute value along the first axis, of those that are finite."""
-    return xp.max(xp.abs(xp.where(xp.isfinite(value), value, xp.zeros_like(value))), axis=0)

@@ -44,14 +44,21 @@ def gradient_in_floats(of: Differences, f: Function, x: Array) -> tuple[Array, i
         difference = (
             numbers[:-1] - numbers[-1] if stencil.one_sided else numbers[0::2] - numbers[1::2]
         )
-        gradient = of.divided(difference, stencil.span * h if h else np.asarray(distances))
+        gradient = of.divided(difference, np.asarray(distances))
     else:
         of.of_floats = True
-        quotients = _quotients(values, distances, stencil, h)
+        if not of.screened:
+            ends = (values[0], values[-1]) if stencil.one_sided else (*values[:2], *values[-2:])
+            widened, more = of.widened_to_noise(f, x, ends)
+            count += more
+            if widened:
+                gradient, more = of.gradient(f, x)
+                return gradient, count + more
+        quotients = _quotients(values, distances, stencil)
         of.finite = math.isfinite(sum(quotients))
         gradient = np.asarray(quotients)
-    if h and 0.0 in distances:
-        warn_vanished(h)
+    if h and any(map(math.isnan, distances)):
+        warn_vanished(h=h)
     elif values[0] == values[-1] and _all_equal(values):
         count += not stencil.one_sided
         if stencil.one_sided or f(x) == values[0]:
@@ -64,7 +71,7 @@ def points_of_each(
 ) -> tuple[list[tuple[float, ...]], list[float]]:
     """Return the points of a quick stencil beside each element, and how far they are apart.
 
-    They are the same numbers as those of arrays.
+    They are the same numbers as those of arrays: NaN, where an explicit step vanished.
     """
     first, *second = stencil.offsets
     points: list[tuple[float, ...]] = []
@@ -79,14 +86,12 @@ def points_of_each(
         else:
             points.append((near,))
             distances.append(near - x)
+    if h:
+        distances = [distance or math.nan for distance in distances]
     return points, distances
 
 
-def _quotients(
-    values: list[float], distances: list[float], stencil: Stencil, h: float | None
-) -> list[float]:
-    if h is not None:
-        distances = [stencil.span * h] * len(distances)
+def _quotients(values: list[float], distances: list[float], stencil: Stencil) -> list[float]:
     if stencil.one_sided:
         differences = map(sub, values, itertools.repeat(values[-1]))
     else:

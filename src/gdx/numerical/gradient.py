@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gdx.backends import Array, ComplexError
@@ -26,6 +27,7 @@ def numerical_gradient(
     x: Tree,
     *,
     h: Any = None,
+    x_scale: Any = None,
     method: str = "central",
     order: int | None = None,
     bounds: Any = None,
@@ -50,11 +52,15 @@ def numerical_gradient(
         Where the gradient is taken; of any shape and real or complex dtype. Numbers and lists of
         numbers become an array of the current backend, integers become the default float.
     h : float or array, optional
-        An absolute step, in the units of `x`, one for all elements or one for each; the quotient
-        divides by 2h. By default each element has a step of its own, max(1, \|x_i\|) times
-        eps^(1/(order+1)), where eps is that of the dtype of x or of f(x), whichever is coarser
-        (of orders above 2, divided by the number of points; of the complex step, eps²); the
-        quotient divides by the distance of the points as they came out of rounding.
+        An absolute step, in the units of `x`, one for all elements or one for each. By default each
+        element has a step of its own, max(1, \|x_i\|) times eps^(1/(order+1)), where eps is that of
+        the dtype of x or of f(x), whichever is coarser (of orders above 2, divided by the number of
+        points; of the complex step, eps²). The quotient divides by the distance of the points as
+        they came out of rounding.
+    x_scale : float or array, optional
+        The unit of the default step in place of max(1, \|x_i\|): the length over which `f` varies,
+        one for all elements or one for each. Give it where that is far below 1: at x = 1e-4, the
+        default step, 6e-6, is too wide for log(x_i); ``x_scale=1e-4`` makes it 6e-10.
     method : {"central", "forward", "backward", "complex"}
         Central differences need `order` evaluations an element; the one-sided ones need as many,
         and one more for f(x). The complex step, Im f(x + ih e_i) / h, needs one, and is exact to
@@ -130,7 +136,8 @@ def numerical_gradient(
 
     The error is estimated by the table of Richardson; where f is smooth, 95 of 100 errors are
     below 10 times the estimate, unless f varies over less than 1e-4 max(1, \|x_i\|), which no step
-    sees. On a device no value is read back. On a Dask array the gradient stays lazy.
+    sees: then give `x_scale`. On a device no value is read back. On a Dask array the gradient stays
+    lazy.
 
     References
     ----------
@@ -155,12 +162,12 @@ def numerical_gradient(
     True
     """
     plain = not (return_error or full_output) and isinstance(vectorized, bool)
-    if plain and bounds is None and f0 is None and workers is None and max_bytes is None:
+    if plain and x_scale is bounds is f0 is workers is max_bytes is None:
         try:
             return _plain_gradient(f, x, h, method, order, _PLAIN[vectorized])
         except ComplexError:
             pass
-    chosen = settings(1, method, order, h, bounds, f0, vectorized, max_bytes, workers)
+    chosen = settings(1, method, order, h, bounds, f0, vectorized, max_bytes, workers, x_scale)
     return answer(
         of_parts(leafwise, f, x, chosen, shape_of_x, return_error), return_error, full_output
     )
@@ -181,9 +188,7 @@ def _plain_gradient(
     of = stencil(method, order)
     if isinstance(x, dict | list | tuple):
         chosen = settings(1, method, order, h)
-        differences = chosen.at_leaves(
-            lambda leaf, h, _: Differences(leaf, of, h, evaluation=evaluation), x
-        )
+        differences = chosen.at_leaves(partial(Differences, of=of, evaluation=evaluation), x)
         start, held = starts(x, differences)
         gradient, _ = exclusively(held, gradient_at, f, start, differences)
         map_leaves(warn_where_not_finite, gradient)
@@ -221,6 +226,7 @@ def numerical_hessian_diagonal(
     x: Tree,
     *,
     h: Any = None,
+    x_scale: Any = None,
     method: str = "central",
     order: int | None = None,
     bounds: Any = None,
@@ -237,8 +243,8 @@ def numerical_hessian_diagonal(
 
     Parameters
     ----------
-    f, x, h, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
-        As for `numerical_gradient`; `x` is real. The default step is max(1, \|x_i\|)
+    f, x, h, x_scale, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
+        As for `numerical_gradient`; `x` is real. The default step is max(1, \|x_i\|), or `x_scale`,
         times eps^(1/(order+2)), of orders above 2 divided by the number of points.
     method : {"central", "forward", "backward"}
         Where the points lie.
@@ -273,6 +279,6 @@ def numerical_hessian_diagonal(
     >>> gdx.numerical_hessian_diagonal(lambda x: np.sum(x**3), np.asarray([1.0, 2.0])).round(4)
     array([ 6., 12.])
     """
-    chosen = settings(2, method, order, h, bounds, f0, vectorized, max_bytes, workers)
+    chosen = settings(2, method, order, h, bounds, f0, vectorized, max_bytes, workers, x_scale)
     result = leafwise(f, x, chosen, shape_of_x, return_error)
     return answer(result, return_error, full_output)

@@ -18,7 +18,7 @@ from gdx.numerical.layout import Bounds, Step, lay_out
 from gdx.numerical.locks import exclusively, undisturbed
 from gdx.numerical.points import Directions, Points
 from gdx.numerical.result import Derivative, answer
-from gdx.numerical.settings import Settings, ends_beside, fx_given, settings, step_beside
+from gdx.numerical.settings import Settings, ends_beside, fx_given, length_beside, settings
 from gdx.numerical.values import Function
 from gdx.trees import Tree, Unraveled, coarsest_epsilon, is_tree, leaves, map_leaves, raveled
 
@@ -29,6 +29,7 @@ def numerical_hessian(
     x: Tree,
     *,
     h: Any = None,
+    x_scale: Any = None,
     method: str = "central",
     order: int | None = None,
     bounds: Any = None,
@@ -48,9 +49,9 @@ def numerical_hessian(
 
     Parameters
     ----------
-    f, x, h, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
-        As for `numerical_gradient`; `x` is real. The default step is max(1, \|x_i\|) times
-        eps^(1/(order+2)), of orders above 2 divided by the number of points. Near a bound all
+    f, x, h, x_scale, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
+        As for `numerical_gradient`; `x` is real. The default step is max(1, \|x_i\|), or `x_scale`,
+        times eps^(1/(order+2)), of orders above 2 divided by the number of points. Near a bound all
         points lie on one side of x.
     method : {"central", "forward", "backward"}
         Where the points lie.
@@ -89,7 +90,7 @@ def numerical_hessian(
     array([[6., 2.],
            [2., 0.]])
     """
-    chosen = settings(2, method, order, h, bounds, f0, vectorized, max_bytes, workers)
+    chosen = settings(2, method, order, h, bounds, f0, vectorized, max_bytes, workers, x_scale)
     if is_tree(x):
         arrays = map_leaves(_detached, x)
         result = undisturbed(
@@ -97,7 +98,7 @@ def numerical_hessian(
         )
     else:
         of = chosen.at_leaves(
-            lambda leaf, h, ends: Differences(leaf, chosen.stencil, h, ends, chosen.evaluation), x
+            partial(Differences, of=chosen.stencil, evaluation=chosen.evaluation), x
         )
         result = exclusively(of.held, _of_array, f, of, f0, return_error)
     return answer(result, return_error, full_output)
@@ -110,23 +111,27 @@ def _of_tree(f: Function, arrays: Tree, chosen: Settings, return_error: bool) ->
     vector, unraveled = raveled(arrays)
     xp = namespace_of(vector)
     steps: list[Array] = []
-    bounds: list[Bounds] = []
+    units: list[Array] = []
+    ends: list[Bounds] = []
 
     relative = chosen.stencil.relative_step(coarsest_epsilon(arrays))
 
-    def gather(leaf: Array, h: Any, ends: tuple[Any, Any]) -> None:
+    def gather(leaf: Array, h: Any, x_scale: Any, bounds: tuple[Any, Any]) -> None:
         flat = xp.reshape(leaf, (-1,))
-        step = Step(None if h is None else step_beside(h, leaf), relative)
+        scale = length_beside("x_scale", x_scale, leaf)
+        step = Step(length_beside("h", h, leaf), relative, scale)
         steps.append(step.beside(flat, xp) + 0 * flat)
-        bounds.append(ends_beside(*ends, leaf))
+        units.append(step.unit(flat, xp) + 0 * flat)
+        ends.append(ends_beside(*bounds, leaf))
 
     chosen.at_leaves(gather, arrays)
-    ends = (xp.concat([b.lower for b in bounds]), xp.concat([b.upper for b in bounds]))
+    within = (xp.concat([end.lower for end in ends]), xp.concat([end.upper for end in ends]))
     of = Differences(
         vector,
         chosen.stencil,
         None if chosen.h is None else xp.concat(steps),
-        (None, None) if chosen.bounds is None else ends,
+        (None, None) if chosen.bounds is None else within,
+        None if chosen.x_scale is None else xp.concat(units),
         chosen.evaluation,
         of_copy=True,
         eps=coarsest_epsilon(arrays),
@@ -180,7 +185,7 @@ def _of_array(f: Function, of: Differences, f0: Any, return_error: bool) -> Deri
     count = int(fx is None)
     if fx is None:
         fx = of.evaluation.at_x(f, x)
-    result = of.derivative(partial(_hessian, f, of, fx), partial(_formed, x), return_error)
+    result = of.derivative(f, partial(_hessian, f, of, fx), partial(_formed, x), return_error)
     return replace(result, nfev=result.nfev + count)
 
 

@@ -24,6 +24,7 @@ def numerical_jacobian(
     x: Tree,
     *,
     h: Any = None,
+    x_scale: Any = None,
     method: str = "central",
     order: int | None = None,
     bounds: Any = None,
@@ -45,7 +46,8 @@ def numerical_jacobian(
         Takes `x` and returns an array of any shape, or a number; its values may be complex. With
         ``vectorized=True`` it maps (k, \*x.shape) to (k, \*f(x).shape); on the host, three more
         evaluations tell whether it mixes the points.
-    x, h, method, order, bounds, f0, vectorized, max_bytes, workers, return_error, full_output
+    x, h, x_scale, method, order, bounds, f0, vectorized, max_bytes, workers, return_error, \
+    full_output
         As for `numerical_gradient`.
     sparsity : array of truth values, or (array, groups), optional
         Where the Jacobian may differ from zero: of its shape, or of the shape (f(x).size, x.size);
@@ -89,7 +91,7 @@ def numerical_jacobian(
            [0., 3.]])
     """
     chosen = settings(
-        1, method, order, h, bounds, f0, vectorized, max_bytes, workers, of_numbers=False
+        1, method, order, h, bounds, f0, vectorized, max_bytes, workers, x_scale, of_numbers=False
     )
     if sparsity is None:
         result = of_parts(leafwise, f, x, chosen, shape_of_f_and_x, return_error)
@@ -106,6 +108,7 @@ def numerical_jvp(
     v: Tree,
     *,
     h: float | None = None,
+    x_scale: Any = None,
     method: str = "central",
     order: int | None = None,
     bounds: Any = None,
@@ -130,7 +133,7 @@ def numerical_jvp(
     h : float, optional
         The step, in units of `v`. By default, no element moves further than its own step in
         `numerical_gradient` would be.
-    method, order, bounds, f0, vectorized, workers, return_error, full_output
+    x_scale, method, order, bounds, f0, vectorized, workers, return_error, full_output
         As for `numerical_gradient`.
 
     Returns
@@ -156,7 +159,9 @@ def numerical_jvp(
     >>> gdx.numerical_jvp(lambda x: x**2, x, v).round(6)
     array([ 2., -4.])
     """
-    chosen = settings(1, method, order, h, bounds, f0, vectorized, None, workers, of_numbers=False)
+    chosen = settings(
+        1, method, order, h, bounds, f0, vectorized, None, workers, x_scale, of_numbers=False
+    )
     if not leaves(x):
         raise ValueError(f"x must hold an array; got {x!r}.")
     x = map_leaves(lambda leaf: floating(leaf, "x")[0], x)

@@ -17,24 +17,41 @@ class Bounds:
     lower: Array
     upper: Array
 
+    def hold(self, x: Array) -> Array:
+        """Tell which elements of the vector `x` lie within the bounds."""
+        return (self.lower <= x) & (x <= self.upper)
+
 
 class Step(NamedTuple):
     """How far the next point of a stencil lies from each element of x.
 
-    `absolute` is a number or a vector beside x; where it is None, the step is `relative` to
-    max(1, |x|). A step of a ladder, from which a derivative is extrapolated, is a `part` of its
-    widest one, also where bounds cut that one.
+    `absolute` is a number or a vector beside x; where it is None, the step is `relative` to a unit:
+    `x_scale`, a number or a vector beside x, or else max(1, |x|). A step of a ladder, from which a
+    derivative is extrapolated, is a `part` of its widest one, also where bounds cut that one.
     """
 
     absolute: Any
     relative: float
+    x_scale: Any = None
     part: float | None = None
+
+    @property
+    def may_vanish(self) -> bool:
+        """Whether the step may be too small for x + h to differ from x."""
+        return self.absolute is not None or self.x_scale is not None
+
+    def unit(self, x: Array, xp: Namespace) -> Any:
+        """Return the unit of a step for each element of the vector `x`, or one for all."""
+        return unit_of(x, self.x_scale, xp)
 
     def beside(self, x: Array, xp: Namespace) -> Any:
         """Return the step of each element of the vector `x`, or one for all; of a ladder, all."""
-        if self.absolute is None:
-            return self.relative * xp.maximum(xp.abs(x), 1.0)
-        return self.absolute
+        return self.relative * self.unit(x, xp) if self.absolute is None else self.absolute
+
+
+def unit_of(x: Array, x_scale: Any, xp: Namespace) -> Any:
+    """Return the unit of a step in each element of `x`: `x_scale`, or else max(1, |x|)."""
+    return xp.maximum(xp.abs(x), 1.0) if x_scale is None else x_scale
 
 
 class Layout(NamedTuple):
@@ -90,24 +107,30 @@ def lay_out(
     more room; all elements have, if one of them must and they move `together`.
     """
     h = step.beside(x, xp)
-    if bounds is not None:
-        return _within(x, of, h, step.part, xp, bounds, together)
+    if bounds is not None and not of.imaginary:
+        return _within(x, of, h, step, xp, bounds, together)
     if step.part is not None:
         h = step.part * h
     if of.imaginary:
+        if bounds is not None:  # the points leave the real axis alone
+            h = xp.where(bounds.hold(xp.real(x)), h, math.nan)
         return Layout([x + 1j * h], [1.0], 0.0, h, h, 2)
-    relative = step.absolute is None
-    if relative and (of.derivative > 1 or len(of.offsets) > 2):
+    if of.derivative > 1 or len(of.offsets) > 2:
         h = (x + h) - x  # that is a number by which x can be moved
     columns = [_moved(x, offset, h) for offset in of.offsets]
     if of.derivative > 1:
         distance = h
-    elif not relative:
-        distance = of.span * h
     else:
         distance = columns[-1] - x if of.one_sided else columns[-2] - columns[-1]
+    if step.may_vanish:
+        distance = _nan_where_zero(distance, xp)
     gain = 1 if of.one_sided else 2
     return Layout(columns, list(of.weights), of.weight_of_x, distance, h, gain)
+
+
+def _nan_where_zero(distance: Array, xp: Namespace) -> Array:
+    """Return the distance of points; NaN where they are the same, so that no derivative is."""
+    return xp.where(distance == 0, math.nan, distance)
 
 
 # Two sides are better than one, on which the widest step could be no more than so many times wider.
@@ -123,8 +146,8 @@ def _moved(x: Array, offset: int, step: Any) -> Array:
 def _within(
     x: Array,
     of: Stencil,
-    step: Any,
-    part: float | None,
+    h: Any,
+    step: Step,
     xp: Namespace,
     bounds: Bounds,
     together: bool,
@@ -143,41 +166,39 @@ def _within(
     central = wide if of.one_sided else of
     low_central = low if of.one_sided else stencil("central", low_order, of.derivative)
     above, below = bounds.upper - x, x - bounds.lower
-    inside = (above >= 0) & (below >= 0)
-    step = xp.where(inside, step + 0 * x, math.nan)
+    inside = bounds.hold(x)
+    h = xp.where(inside, h + 0 * x, math.nan)
     room = xp.maximum(above, below)
     least = max(low.offsets) * low.relative_step(epsilon(xp, x.dtype))
-    narrow = room < least * xp.maximum(xp.abs(x), 1.0)
+    narrow = room < least * step.unit(x, xp)
     if together:
         narrow = xp.broadcast_to(xp.any(narrow), narrow.shape)
     reach = _chosen(narrow, max(low.offsets), max(wide.offsets), x, xp)
     if of.one_sided:
         ahead, behind = (above, below) if of.offsets[0] > 0 else (below, above)
         way = 1 if of.offsets[0] > 0 else -1
-        keeps = (ahead >= reach * step) | (ahead >= behind)
+        keeps = (ahead >= reach * h) | (ahead >= behind)
         way = xp.where(keeps, way + 0 * x, -way + 0 * x)
         fits = xp.zeros_like(inside)
-        within = step
+        within = h
     else:
         way = xp.where(above >= below, 1 + 0 * x, -1 + 0 * x)
-        asked = xp.minimum(step, room / reach) / (1 if part is None else _TWO_SIDES)
+        asked = xp.minimum(h, room / reach) / (1 if step.part is None else _TWO_SIDES)
         farthest = _chosen(narrow, max(low_central.offsets), max(of.offsets), x, xp)
         within = xp.minimum(above, below) / farthest
         fits = within >= asked
     if together:
         fits = xp.broadcast_to(xp.all(fits), fits.shape)
-    aside = way * xp.minimum(step, room / reach)
-    step = xp.minimum(step, within)
-    if part is not None:
-        step, aside = part * step, part * aside
-    if of.derivative > 1:
-        aside = (x + aside) - x
-        step = (x + step) - x
+    aside = way * xp.minimum(h, room / reach)
+    h = xp.minimum(h, within)
+    if step.part is not None:
+        h, aside = step.part * h, step.part * aside
+    aside, h = (x + aside) - x, (x + h) - x
     columns = []
     for j, offset in enumerate(wide.offsets):
         own = _chosen(narrow, _padded(low_central, j)[0], _padded(central, j)[0], x, xp)
         one = _chosen(narrow, _padded(low, j)[0], offset, x, xp)
-        moved = xp.where(fits, x + own * step, x + one * aside)
+        moved = xp.where(fits, x + own * h, x + one * aside)
         columns.append(xp.minimum(xp.maximum(moved, bounds.lower), bounds.upper))
 
     def weight(both_low: float, both: float, one_low: float, one: float) -> Array:
@@ -193,13 +214,14 @@ def _within(
     weights = [weight(*(_padded(s, j)[1] for s in stencils)) for j in range(len(wide.offsets))]
     weight_of_x = weight(*(s.weight_of_x for s in stencils))
     if of.derivative > 1:
-        distance = xp.where(fits, step, aside)
+        distance = xp.where(fits, h, aside)
     else:
         far = _chosen(narrow, max(low_central.offsets), max(central.offsets), x, xp)
-        spanned = (x + far * step) - (x - far * step)
+        spanned = (x + far * h) - (x - far * h)
         reached = xp.where(narrow, columns[len(low.offsets) - 1], columns[-1])
         distance = xp.where(fits, spanned, reached - x)
-    taken = xp.where(fits, step, xp.abs(aside))
+    distance = _nan_where_zero(distance, xp)
+    taken = xp.where(fits, h, xp.abs(aside))
     return Layout(columns, weights, weight_of_x, distance, taken, _chosen(fits, 2, 1, x, xp))
 
 

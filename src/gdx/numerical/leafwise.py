@@ -35,14 +35,13 @@ def leafwise(
     each = None if directions is None else iter(directions)
     of_copies = iter(chosen.of_copies)
 
-    def prepared(leaf: object, h: Any, ends: tuple[Any, Any]) -> Differences:
+    def prepared(leaf: object, **own: Any) -> Differences:
         return Differences(
             leaf,
             chosen.stencil,
-            h,
-            ends,
-            chosen.evaluation,
-            None if each is None else next(each),
+            **own,
+            evaluation=chosen.evaluation,
+            directions=None if each is None else next(each),
             expects_change=chosen.expects_change,
             of_copy=next(of_copies, False),
             noise=chosen.noise,
@@ -137,7 +136,7 @@ def derivative_of_leaf(
     if fx is None and of.needs_x:
         fx, count = of.evaluation.at_x(f, of.x), 1
     result = of.derivative(
-        partial(of.quotients, f, of.x, fx), partial(_formed, of, form), return_error
+        f, partial(of.quotients, f, of.x, fx), partial(_formed, of, form), return_error
     )
     return replace(result, nfev=result.nfev + count) if count else result
 

@@ -15,6 +15,7 @@ from gdx.backends import (
     cast,
     common_namespace,
     device_of,
+    is_array,
     is_complex,
     library,
     namespace_of,
@@ -22,10 +23,10 @@ from gdx.backends import (
 )
 from gdx.numerical.differences import Differences
 from gdx.numerical.in_place import check_unchanged, memory_of
-from gdx.numerical.layout import Bounds
+from gdx.numerical.layout import Bounds, unit_of
 from gdx.numerical.reactions import warn_vanished
 from gdx.numerical.result import Derivative
-from gdx.numerical.settings import Settings, bounds_beside
+from gdx.numerical.settings import Settings, bounds_beside, length_beside
 from gdx.numerical.values import Function
 from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
 
@@ -68,20 +69,22 @@ class Line:
         self.x = map_leaves(lambda _: next(parts), x)
         xp: Namespace = common_namespace(*detached)
         s = xp.zeros((), dtype=xp.result_type(*detached), device=device_of(detached[0]))
-        self.scale = _scale(self.x, v, s, xp) if chosen.h is None else xp.ones_like(s)
+        self.scale = xp.ones_like(s)
+        if chosen.h is None:
+            self.scale = _scale(chosen.at_leaves(_units, self.x), v, s, xp)
         self.v = map_leaves(lambda leaf: leaf * xp.astype(self.scale, leaf.dtype), v)
         self.bounds = chosen.at_leaves(
-            lambda leaf, _, ends: bounds_beside(ends[0], ends[1], leaf), self.x
+            lambda leaf, bounds, **_: bounds_beside(bounds[0], bounds[1], leaf), self.x
         )
         ends = (None, None)
-        if chosen.bounds is not None:
+        if chosen.bounds is not None and not chosen.stencil.imaginary:
             ends = _range(self.x, self.v, self.bounds, s, xp)
         self.differences = Differences(
             s,
             chosen.stencil,
             chosen.h,
             ends,
-            chosen.evaluation,
+            evaluation=chosen.evaluation,
             expects_change=False,
             eps=coarsest_epsilon(self.x),
             noise=chosen.noise,
@@ -92,7 +95,7 @@ class Line:
         for x, v in zip(leaves(self.x), leaves(self.v), strict=True):
             xp = namespace_of(x)
             if library(xp).on_host(x) and bool(xp.any((v != 0) & (x + h * v == x))):
-                warn_vanished(h)
+                warn_vanished(h=h)
                 return
 
     def unscaled(self, result: Derivative) -> Derivative:
@@ -138,8 +141,9 @@ def _moved(x: Array, v: Array, s: Array, bounds: Bounds | None) -> Array:
     xp = namespace_of(x)
     s = xp.astype(s, xp.result_type(x, s))
     point = x + xp.reshape(s, s.shape + (1,) * x.ndim) * v
-    if not is_complex(xp, s.dtype):
-        point = cast(point, x.dtype, xp)
+    if is_complex(xp, s.dtype):
+        return point  # within the bounds, as x is
+    point = cast(point, x.dtype, xp)
     if bounds is None:
         return point
     lower, upper = (xp.reshape(end, x.shape) for end in (bounds.lower, bounds.upper))
@@ -152,10 +156,17 @@ def _smallest(parts: list[Array], s: Array, xp: Namespace) -> Array:
     return functools.reduce(xp.minimum, smallest, xp.full_like(s, math.inf))
 
 
-def _scale(x: Tree, v: Tree, s: Array, xp: Namespace) -> Array:
+def _units(x: Array, x_scale: Any, **_: Any) -> Array:
+    """Return the unit of a step in each element of x."""
+    xp = namespace_of(x)
+    given = length_beside("x_scale", x_scale, x)
+    return unit_of(x, xp.reshape(given, x.shape) if is_array(given) else given, xp)
+
+
+def _scale(units: Tree, v: Tree, s: Array, xp: Namespace) -> Array:
     ratios = [
-        xp.where(b == 0, math.inf, xp.maximum(xp.abs(a), 1.0) / xp.where(b == 0, 1.0, xp.abs(b)))
-        for a, b in zip(leaves(x), leaves(v), strict=True)
+        xp.where(b == 0, math.inf, a / xp.where(b == 0, 1.0, xp.abs(b)))
+        for a, b in zip(leaves(units), leaves(v), strict=True)
     ]
     scale = _smallest(ratios, s, xp)
     return xp.where(xp.isfinite(scale), scale, 1.0)

@@ -1,4 +1,4 @@
-"""How much f is off by itself: through its rounding, or through what it computes in narrower types.
+"""How much f is off by itself: by its rounding, by narrower types inside of it, or by its digits.
 
 Values of a smooth function at equidistant points have differences that vanish with their order;
 those of noise do not.
@@ -6,40 +6,201 @@ those of noise do not.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gdx.backends import Array, made_beside, namespace_of, to_numpy
+from gdx.numerical.points import Directions, Points
+from gdx.numerical.values import Function
+
+if TYPE_CHECKING:
+    from gdx.numerical.differences import Differences
+
+# An f whose relative noise is so many times the epsilon of its dtype is coarser than that.
+COARSE = 64
+
 _POINTS = 8
 # Stairs of f are seen where the points lie on several of them; wider still, and waves seem noise.
-_SPACINGS = (3 / 4, 1 / 2, 1 / 3)
+_POWERS = (3 / 4, 1 / 2, 1 / 3, 1 / 4, 1 / 6)
+_WIDEST = 1 / (_POINTS - 1)  # the spacing in which the points take the whole line
+
+
+class Noise(NamedTuple):
+    """The noise of f near a point.
+
+    `deviation` is its standard deviation, for each number that f returns; `relative` is that of
+    most of them, divided by their size nearby, or 0 on a device, where looking is not free. f was
+    evaluated at `nfev` points.
+    """
+
+    deviation: Array | float
+    relative: float
+    nfev: int
+
+
+def noise_near(of: Differences, f: Function, x: Array) -> Noise:
+    """Return the noise of f near `x`, on a line on which all elements move.
+
+    The line is as long as the widest step of a ladder, and within the bounds.
+    """
+    if of.stencil.imaginary or of.known_noise:
+        return Noise(of.known_noise, 0.0, 0)
+    xp, nfev = of.xp, 0
+    flat = xp.reshape(x, (-1,))
+    line = _line(of, flat)
+    moving = np.zeros(flat.shape[0], dtype=np.int64)
+    if of.directions is not None:
+        moving = np.minimum(of.directions.labels, 0)
+    together = Directions(moving, (np.zeros(1, dtype=np.int64),))
+
+    def values_at(*places: float) -> Array:
+        nonlocal nfev
+        points = Points(x, [flat + place * line for place in places], together)
+        values = of.evaluation.at_points(f, points, of.in_place)
+        nfev += len(places)
+        of.is_coarser(values[0])
+        return namespace_of(values[0]).concat(values)
+
+    deviation = _deviation(
+        lambda spacing: values_at(*(spacing * place for place in range(_POINTS))),
+        of.eps,
+        of.on_host,
+    )
+    relative = _relative(deviation, values_at(0.0, 1.0)) if of.on_host else 0.0
+    return Noise(deviation, relative, nfev)
+
+
+def _line(of: Differences, flat: Array) -> Array:
+    """Return how far each element moves on a line, to the side with more room."""
+    xp, n = of.xp, flat.shape[0]
+    rng = np.random.default_rng(0)  # not all elements alike: f may be blind to x + c
+    sizes = rng.uniform(0.5, 1, n) * rng.choice([-1, 1], n)
+    line = made_beside(flat, sizes, xp, flat.dtype) * of.levels()[0].beside(flat, xp)
+    if of.bounds is None:
+        return line
+    above, below = of.bounds.upper - flat, flat - of.bounds.lower
+    room = xp.where(above > below, above, -below)
+    return xp.where(xp.abs(line) < xp.abs(room), xp.copysign(line, room), room)
 
 
 def noise_of(f: Callable[[float], float], eps: float) -> float:
-    """Return the standard deviation of the noise of f at 0, or 0 where none is seen.
+    """Return the standard deviation of the noise of a function of a number, at 0."""
+    steps = range(_POINTS)
+    return float(_deviation(lambda spacing: np.asarray([f(spacing * k) for k in steps]), eps, True))
 
-    Spacings are powers of `eps`. The method is that of J. J. Moré and S. M. Wild (2011), Estimating
-    computational noise, SIAM Journal on Scientific Computing 33, 1292-1314.
+
+def _deviation(values_at: Callable[[float], Array], eps: float, on_host: bool) -> Array:
+    """Return the standard deviation of the noise of f, or 0 where none is seen.
+
+    `values_at` gives the values of f at equidistant points of a spacing; the spacings are powers of
+    `eps`, the narrowest first. The first in which noise is seen tells it; the first two, where f
+    has one value at the narrowest: it may be a staircase. On the host, no others are looked at, but
+    one more where each point lies a whole number of stairs above the one before, and the widest
+    where f is rounded and has one value in all others. The method is that of J. J. Moré and S. M.
+    Wild (2011), Estimating computational noise, SIAM Journal on Scientific Computing 33, 1292-1314.
     """
-    steps = np.arange(_POINTS) - _POINTS // 2
-    for power in _SPACINGS:
-        noise = _noise_in([f(float(step * eps**power)) for step in steps])
-        if noise:
-            return noise
-    return 0.0
+    first, *wider = sorted({min(eps**power, _WIDEST) for power in _POWERS})
+    values = values_at(first)
+    xp = namespace_of(values)
+    deviation, seen = _deviation_in(values)
+    stairs = xp.all(values == values[:1, ...], axis=0)
+    narrower = first
+    for spacing in [*wider, _WIDEST] if on_host else wider:
+        searched = ~seen | stairs
+        if on_host and spacing == _WIDEST:
+            searched = searched & ~seen & _are_short(values[0, ...])
+        if on_host and not bool(xp.any(searched)):
+            break
+        values = values_at(spacing)
+        other, other_seen = _deviation_in(values)
+        if on_host:
+            even = searched & stairs & other_seen & (other <= eps * largest_of([values]))
+            if bool(xp.any(even)):
+                between, _ = _deviation_in(values_at(math.sqrt(narrower * spacing)))
+                other = xp.where(even, xp.maximum(other, between), other)
+        deviation = xp.where(searched, xp.maximum(deviation, other), deviation)
+        stairs = stairs & ~(seen & other_seen)
+        seen = seen | other_seen
+        narrower = spacing
+    return deviation
 
 
-def _noise_in(values: Sequence[float]) -> float:
-    """Return the noise in values at equidistant points, if all high differences agree on it."""
-    largest = max(map(abs, values))
-    if not 0 < largest < math.inf:
-        return 0.0
-    differences = np.asarray(values) / largest
+def _deviation_in(values: Array) -> tuple[Array, Array]:
+    """Return the deviation in values at equidistant points, along the first axis.
+
+    And whether it is noise: all high differences must agree on it.
+    """
+    xp = namespace_of(values)
+    finite = xp.all(xp.isfinite(values), axis=0)
+    values = xp.where(finite, values, xp.zeros_like(values))
+    size = xp.max(xp.abs(values), axis=0)
+    differences = values / xp.where(size == 0, xp.ones_like(size), size)
     found = []
     for order in range(1, _POINTS - 1):
-        differences = np.diff(differences)
+        differences = differences[1:, ...] - differences[:-1, ...]
         factor = math.factorial(order) ** 2 / math.factorial(2 * order)
-        found.append(math.sqrt(factor * float(np.mean(differences**2))))
-    last = found[-3:]
-    return largest * float(np.median(last)) if 0 < max(last) <= 4 * min(last) else 0.0
+        found.append(xp.sqrt(factor * xp.mean(xp.abs(differences) ** 2, axis=0)))
+    last = xp.stack(found[-3:])
+    least, most = xp.min(last, axis=0), xp.max(last, axis=0)
+    seen = (most > 0) & (most <= 4 * least)
+    median = xp.sum(last, axis=0) - least - most
+    return xp.where(seen, size * median, xp.zeros_like(size)), seen
+
+
+def _relative(deviation: Array, values: Array) -> float:
+    """Return the deviation of most numbers that f returns, divided by their size; on the host."""
+    size = np.asarray(to_numpy(largest_of([values])))
+    noise, known = np.broadcast_to(to_numpy(deviation), size.shape), size > 0
+    return float(np.median(noise[known] / size[known])) if known.any() else 0.0
+
+
+def largest_of(values: list[Array]) -> Array:
+    """Return the largest absolute value along the first axes, of those that are finite."""
+    xp = namespace_of(values[0])
+    finite = (xp.where(xp.isfinite(value), value, xp.zeros_like(value)) for value in values)
+    return functools.reduce(xp.maximum, [xp.max(xp.abs(value), axis=0) for value in finite])
+
+
+# Between the points of one stencil, f changes by so many times less at most in its second
+# differences than in its first ones; or it is rough, or nearly stationary.
+_ROUGH = 1e-3
+_FLOAT32 = 2.0**29 + 1  # its product splits a float64 into a float32 and a rest (Dekker 1971)
+_TEN_DIGITS = 1e10
+
+
+def suspected(ends: Sequence[float], eps: float) -> bool:
+    """Tell whether f may be coarser than its dtype, of the epsilon `eps`, by its values beside x.
+
+    `ends` are its values at points of the first element and of the last: two of each where they lie
+    on both sides, else one. f is suspected if they are numbers of float32 or have ten decimal
+    digits, or if its second differences are large against the first.
+    """
+    first, *inner, last = map(float, ends)  # NumPy's scalars warn of an overflow
+    if eps <= 2.0**-52 and _is_short(first) and _is_short(last):
+        return True
+    if not inner:
+        return False
+    second, third = inner
+    rough = abs((first + second) - (third + last))
+    return rough > _ROUGH * (abs(first - second) + abs(third - last))
+
+
+def _are_short(values: Array) -> np.ndarray:
+    """Tell of which numbers, on the host, `_is_short` is true."""
+    numbers = to_numpy(values).real
+    short = map(_is_short, numbers.reshape(-1).tolist())
+    return np.fromiter(short, bool, numbers.size).reshape(numbers.shape)
+
+
+def _is_short(value: float) -> bool:
+    """Tell whether a number is one of float32 or has ten decimal digits at most."""
+    wide = value * _FLOAT32
+    if wide - (wide - value) == value:
+        return value != 0
+    digits = value * _TEN_DIGITS
+    rest = abs(digits - round(digits)) if abs(digits) < 1e13 else 1.0
+    return rest <= 4 * 2.0**-52 * abs(digits)

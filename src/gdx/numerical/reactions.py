@@ -7,7 +7,10 @@ from typing import Any
 from gdx.backends import Array, is_complex, namespace_of
 from gdx.caller import warn
 
-_H_VANISHED = "h={h} vanished in the rounding of x + h; without h, the step fits each element."
+_VANISHED = {
+    "h": "h={} vanished in the rounding of x + h; without h, the step fits each element.",
+    "x_scale": "x_scale={} makes steps that vanish in the rounding of x; write a larger one.",
+}
 _NO_ROOM = "bounds leave so little room beside x that the step vanished in the rounding of x."
 _UNMOVED = (
     "f did not react to x: it has one value at x and at all points beside it. Write f so that it "
@@ -30,9 +33,10 @@ _DROPPED = (
 )
 
 
-def warn_vanished(h: Any) -> None:
-    """Warn that x + h is x; `h` is None where the step was cut at bounds."""
-    warn(_NO_ROOM if h is None else _H_VANISHED.format(h=h), RuntimeWarning)
+def warn_vanished(**given: Any) -> None:
+    """Warn that x + h is x, by the option of which that comes; None is no option, but bounds."""
+    chosen = [_VANISHED[name].format(value) for name, value in given.items() if value is not None]
+    warn(chosen[0] if chosen else _NO_ROOM, RuntimeWarning)
 
 
 def warn_unmoved(*, at_copies: bool) -> None:

@@ -61,7 +61,8 @@ def warn_where_not_finite(value: Any) -> None:
     places = [tuple(map(int, place)) for place in np.argwhere(~finite)]
     shown = ", ".join(map(str, places[:_SHOWN])) + ", ..." * (len(places) > _SHOWN)
     warn(
-        f"f is not finite beside x: of the derivative, the element{'s' * (len(places) > 1)} "
-        f"{shown} {'are' if len(places) > 1 else 'is'} NaN or infinite.",
+        "f is not finite beside x, or a step vanished: of the derivative, the "
+        f"element{'s' * (len(places) > 1)} {shown} {'are' if len(places) > 1 else 'is'} NaN or "
+        "infinite.",
         RuntimeWarning,
     )

@@ -13,7 +13,7 @@ RATIO = 2.0
 LEVELS = 17
 # A later level that differs by so many times the errors of both is believed.
 _CONTRADICTION = 10
-_WIDEST = 0.25
+WIDEST = 0.25  # relative to the unit of a step
 
 
 def ladder(of: Stencil, eps: float, absolute: bool) -> tuple[float, list[float]]:
@@ -24,7 +24,7 @@ def ladder(of: Stencil, eps: float, absolute: bool) -> tuple[float, list[float]]
     if of.imaginary:
         return of.relative_step(eps), [RATIO**-k for k in range(2)]
     parts = [RATIO**-k for k in range(LEVELS)]
-    return _WIDEST, [part for part in parts if absolute or _WIDEST * part > eps ** (1 / 2)]
+    return WIDEST, [part for part in parts if absolute or WIDEST * part > eps ** (1 / 2)]
 
 
 def extrapolated(

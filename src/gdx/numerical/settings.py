@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from gdx.backends import (
@@ -30,6 +30,7 @@ class Settings(NamedTuple):
     h: Any = None
     bounds: Any = None
     f0: Any = None
+    x_scale: Any = None
     evaluation: Evaluation = ONE_AT_A_TIME
     of_copies: Sequence[bool] = ()  # which arrays of x are copies of what the caller holds
     noise: float = 0.0  # by how much the values of f are known to be off, at least
@@ -40,13 +41,16 @@ class Settings(NamedTuple):
         """Whether f is evaluated at the arrays of x themselves, where they can be assigned."""
         return self.evaluation.in_place and not self.stencil.imaginary
 
-    def at_leaves(self, function: Any, x: Tree) -> Tree:
-        """Return `function(leaf, h, (lower, upper))` for each array of x."""
-        if not is_tree(x):
-            return function(x, self.h, _ends(self.bounds))
-        h = for_each_leaf("h", self.h, x)
-        lower, upper = (for_each_leaf("bounds", end, x) for end in _ends(self.bounds))
-        return map_leaves(lambda leaf, h, *ends: function(leaf, h, ends), x, h, lower, upper)
+    def at_leaves(self, function: Callable[..., Any], x: Tree) -> Tree:
+        """Return `function(leaf, h=, x_scale=, bounds=(lower, upper))` for each array of x."""
+        lower, upper = _ends(self.bounds)
+        named = ("h", self.h), ("x_scale", self.x_scale), ("bounds", lower), ("bounds", upper)
+        each = [for_each_leaf(name, given, x) for name, given in named]
+        return map_leaves(
+            lambda leaf, h, x_scale, *ends: function(leaf, h=h, x_scale=x_scale, bounds=ends),
+            x,
+            *each,
+        )
 
 
 def settings(
@@ -59,9 +63,15 @@ def settings(
     vectorized: bool = False,
     max_bytes: int | None = None,
     workers: Any = None,
+    x_scale: Any = None,
     of_numbers: bool = True,
 ) -> Settings:
     """Return the settings, or raise what is wrong with them."""
+    if h is not None and x_scale is not None:
+        raise ValueError(
+            "h and x_scale exclude each other: h is the step itself, x_scale the unit of the steps "
+            f"that gdx chooses; got h={h!r} and x_scale={x_scale!r}."
+        )
     if not isinstance(vectorized, bool):
         raise TypeError(f"vectorized must be True or False; got {vectorized!r}.")
     if workers is not None:
@@ -79,7 +89,7 @@ def settings(
     evaluation = ONE_AT_A_TIME if plain else Evaluation(vectorized, max_bytes, workers, of_numbers)
     if bounds is not None and all(end is None for end in _ends(bounds)):
         bounds = None
-    return Settings(stencil(method, order, derivative), h, bounds, f0, evaluation)
+    return Settings(stencil(method, order, derivative), h, bounds, f0, x_scale, evaluation)
 
 
 def for_each_leaf(name: str, given: Any, x: Tree) -> Tree:
@@ -92,11 +102,13 @@ def for_each_leaf(name: str, given: Any, x: Tree) -> Tree:
         raise ValueError(f"{name} must be a number or have the structure of x: {error}.") from None
 
 
-def step_beside(h: Any, x: Array) -> Any:
-    """Return an explicit step as a number, or as a vector beside x."""
-    if isinstance(h, str | int | float):
-        return positive("h", h)
-    return vector_beside("h", h, x, least=0)
+def length_beside(name: str, given: Any, x: Array) -> Any:
+    """Return positive lengths as a number, or as a vector beside x; None, where none is given."""
+    if given is None:
+        return None
+    if isinstance(given, str | int | float):
+        return positive(name, given)
+    return vector_beside(name, given, x, least=0)
 
 
 def vector_beside(name: str, given: Any, x: Array, least: float | None = None) -> Array:

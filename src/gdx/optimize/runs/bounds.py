@@ -45,9 +45,9 @@ def boxes(bounds: Any, x: Tree) -> Tree | None:
     return None if given.bounds is None else given.at_leaves(_box, x)
 
 
-def _box(x: Array, _: Any, ends: tuple[Any, Any]) -> Box:
+def _box(x: Array, bounds: tuple[Any, Any], **_: Any) -> Box:
     xp = namespace_of(x)
-    pairs = zip(ends, (-math.inf, math.inf), strict=True)
+    pairs = zip(bounds, (-math.inf, math.inf), strict=True)
     copied = library(xp).copied  # nobody may change them on the way
     lower, upper = (
         copied(xp.reshape(vector_beside("bounds", none if end is None else end, x), x.shape))

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -130,9 +131,7 @@ class Numerical(Slope):
         super().__init__(f, counts)
         self.bounds = bounds
         within = settings(1, "central", None, bounds=bounds)
-        self.differences = within.at_leaves(
-            lambda leaf, h, ends: Differences(leaf, within.stencil, h, ends), x
-        )
+        self.differences = within.at_leaves(partial(Differences, of=within.stencil), x)
 
     def gradient(self, x: Tree) -> Tree:
         """Return the gradient at a point."""
