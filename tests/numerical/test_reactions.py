@@ -97,4 +97,68 @@ def test_a_zero_of_f_is_no_reason_to_doubt_the_complex_step():
         lambda x: 1e20 * np.sin(x[0]), np.zeros(1), method="complex", full_output=True
     )
     np.testing.assert_allclose(result.value, 1e20)
-    assert result.nfev == 2
+    assert result.nfev == 3
+
+
+WEIGHTS = np.asarray([1.0, 2.0, -1.0])
+POINT = np.asarray([0.3, 0.7, 1.1])
+# Of a complex step they give 0, slopes of the wrong sign, or part of the slope.
+NOT_ANALYTIC = {
+    "vdot(x, x)": lambda x: np.vdot(x, x),
+    "vdot(x, a)": lambda x: np.vdot(x, WEIGHTS),
+    "conj": lambda x: np.sum(np.exp(x.conj())),
+    "mH": lambda x: (x[None].conj().T[:, 0] @ WEIGHTS) + 0j,
+    "squared modulus": lambda x: np.sum(x * x.conj()),
+    "abs": lambda x: np.sum(abs(x)) + 0j,
+    "real": lambda x: np.sum(x.real) + x[0],
+}
+ANALYTIC = {
+    "vdot(a, x)": (lambda x: np.vdot(WEIGHTS, x), lambda x: WEIGHTS),
+    "large": (lambda x: 1e12 + np.sum(np.sin(x)), np.cos),
+    "fast": (lambda x: np.sum(np.sin(1e7 * x)), lambda x: 1e7 * np.cos(1e7 * x)),
+    "pole": (lambda x: np.sum(1 / (x - 0.3 + 1e-9)), lambda x: -1 / (x - 0.3 + 1e-9) ** 2),
+    "kink": (lambda x: np.sum(np.where(x.real > 0.3, x, -x)), lambda x: [-1.0, 1.0, 1.0]),
+    "constant": (lambda x: 0 * x[0] + 5, np.zeros_like),
+    "complex at a real x": (lambda x: np.sum((x + 0j) ** 2), lambda x: 2 * x),
+    "complex64 inside": (lambda x: np.sum(x.astype(np.complex64) ** 2), lambda x: 2 * x),
+}
+DERIVE = {
+    "gradient": lambda f, **how: gdx.numerical_gradient(f, POINT, method="complex", **how),
+    "jacobian": lambda f, **how: gdx.numerical_jacobian(f, POINT, method="complex", **how),
+    "jvp": lambda f, **how: gdx.numerical_jvp(f, POINT, WEIGHTS, method="complex", **how),
+}
+HOW = [
+    {},
+    {"bounds": (0, 2)},
+    {"bounds": (POINT - 1e-9, 1.1)},
+    {"return_error": True},
+    {"h": 1e-30},
+]
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("derive", DERIVE)
+@pytest.mark.parametrize("f", NOT_ANALYTIC)
+def test_a_complex_step_through_a_function_that_is_not_analytic(f, derive, how):
+    with pytest.raises(TypeError, match=r"f is not analytic.*write x @ x and x\.mT"):
+        DERIVE[derive](NOT_ANALYTIC[f], **how)
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("derive", DERIVE)
+@pytest.mark.parametrize("f", ANALYTIC)
+def test_a_complex_step_through_analytic_functions(f, derive, how):
+    f, slopes = ANALYTIC[f]
+    result = DERIVE[derive](f, full_output=True, **how)
+    exact = np.asarray(slopes(POINT))
+    np.testing.assert_allclose(
+        result.value, exact @ WEIGHTS if derive == "jvp" else exact, rtol=1e-6
+    )
+
+
+def test_a_complex_step_costs_one_evaluation_more():
+    for n in (1, 3, 50):
+        result = gdx.numerical_gradient(
+            lambda x: np.sum(np.exp(x)), np.ones(n), method="complex", full_output=True
+        )
+        assert result.nfev == n + 1

@@ -21,6 +21,7 @@ from gdx.backends import (
     namespace_of,
     to_numpy,
 )
+from gdx.numerical.analytic import check_analytic
 from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation, check_rows
 from gdx.numerical.floats import gradient_in_floats
 from gdx.numerical.layout import Layout, Step, along_first, lay_out
@@ -156,6 +157,17 @@ class Differences:
         self._follow(eps)
         return True
 
+    def widened(self, f: Function, x: Array, values: list[Array]) -> tuple[bool, int]:
+        """Widen the step if `values` of f beside x are of less precision than was believed.
+
+        Return whether it was, and how often f was evaluated for that.
+        """
+        if self.is_coarser(values[0]):
+            return True, 0
+        if self.screened or 0 in values[0].shape:
+            return False, 0
+        return self.widened_to_noise(f, x, self._ends(values))
+
     def widened_to_noise(self, f: Function, x: Array, ends: Sequence[float]) -> tuple[bool, int]:
         """Widen the step if f is seen to be coarser than its dtype; the first x tells for all.
 
@@ -220,13 +232,12 @@ class Differences:
             _check_shape(fx, values[0])
             if type(fx) is not type(values[0]):
                 fx, *values = map(self._beside, [fx, *values])
-        if step is None and self.is_coarser(values[0]):
-            return self._again(f, x, fx, count)
-        if step is None and not self.screened and 0 not in values[0].shape:
-            widened, more = self.widened_to_noise(f, x, self._ends(values))
+        if step is None:
+            widened, more = self.widened(f, x, values)
             count += more
             if widened:
-                return self._again(f, x, fx, count)
+                again = self.quotients(f, x, fx)
+                return again._replace(nfev=count + again.nfev)
         if watched and self.on_host:
             count += self.check_reaction(f, x, layout, values, fx)
             if self.evaluation.vectorized and not self.evaluation.of_numbers and points.count:
@@ -240,10 +251,6 @@ class Differences:
         divisor = distance if stencil.derivative == 1 else distance * distance
         value = self.divided(difference, divisor)
         return Quotients(value, count, values, divisor, layout.step, layout.gain)
-
-    def _again(self, f: Function, x: Array, fx: Array | None, count: int) -> Quotients:
-        quotients = self.quotients(f, x, fx)
-        return quotients._replace(nfev=count + quotients.nfev)
 
     def derivative(
         self, f: Function, quotients: Callable[..., Quotients], form: Form, return_error: bool
@@ -329,10 +336,12 @@ class Differences:
     ) -> int:
         """Warn if x did not move or f did not notice; say how often f was evaluated for that."""
         if self.stencil.imaginary:
-            if not seems_not_real(values[0], self.eps):
-                return 0
-            check_real(self.evaluation.at_x(f, x))
-            return 1
+            imaginary_part(values[0])
+            count = 0
+            if fx is None and seems_not_real(values[0], self.eps):
+                fx, count = self.evaluation.at_x(f, x), 1
+                check_real(fx)
+            return count + check_analytic(self, f, x, layout, values[0])
         if (self.step.may_vanish or self.bounds is not None) and bool(
             self.xp.any(layout.columns[0] == self.xp.reshape(x, (-1,)))
         ):

@@ -64,7 +64,9 @@ def numerical_gradient(
     method : {"central", "forward", "backward", "complex"}
         Central differences need `order` evaluations an element; the one-sided ones need as many,
         and one more for f(x). The complex step, Im f(x + ih e_i) / h, needs one, and is exact to
-        rounding for an `f` that is analytic and takes complex arrays.
+        rounding for an `f` that is analytic and takes complex arrays: without abs, comparisons of
+        complex numbers, real parts and conjugation (``numpy.vdot``, ``x.conj()``). On the host, one
+        more evaluation tells whether it is, unless `h` is above sqrt(eps).
     order : int, optional
         The error falls like h^order: 2, 4, 6 or 8 for central differences (default 2), 1 to 8 for
         one-sided ones (default 1). Wide stencils need an f that is smooth over 0.1 max(1, \|x_i\|).
@@ -101,8 +103,8 @@ def numerical_gradient(
     Raises
     ------
     TypeError
-        If `x` does not hold numbers, or `f` returns something that is not a real number, or drops
-        the imaginary part of a complex step.
+        If `x` does not hold numbers, or `f` returns something that is not a real number, or is not
+        analytic where a complex step is taken.
     ValueError
         If `f` returns more than one number, or changes its argument, or an option is not one of the
         above, or `x` lies outside its bounds.

@@ -204,9 +204,12 @@ def _hessian(
     layout = lay_out(flat, of.stencil, step or of.step, xp, of.bounds, together=True)
     singles = of.evaluation.at_points(f, Points(x, layout.columns), of.in_place)
     count = n * len(singles)
-    if step is None and of.is_coarser(singles[0]):
-        again = _hessian(f, of, fx)
-        return again._replace(nfev=count + again.nfev)
+    if step is None:
+        widened, more = of.widened(f, x, singles)
+        count += more
+        if widened:
+            again = _hessian(f, of, fx)
+            return again._replace(nfev=count + again.nfev)
     if watched and of.on_host:
         of.check_reaction(f, x, layout, singles, fx)
     second = layout.difference(singles, fx, xp)

@@ -72,7 +72,8 @@ def numerical_jacobian(
     Notes
     -----
     An `x` whose elements can be assigned is stepped in place; about other threads meanwhile, see
-    `numerical_gradient`.
+    `numerical_gradient`. With `sparsity` and `bounds` both, a complex step does not tell whether
+    `f` is analytic.
 
     References
     ----------
@@ -175,7 +176,7 @@ def directional(
 ) -> Derivative:
     """Return the derivative of `f` at the arrays `x` along `v`."""
     line = Line(f, x, v, chosen)
-    if chosen.h is not None:
+    if chosen.h is not None and not chosen.stencil.imaginary:
         line.check_moves(chosen.h)
     fx = fx_given(chosen.f0, line.differences.x, chosen.evaluation)
     with line.function() as moved:

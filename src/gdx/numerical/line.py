@@ -77,7 +77,7 @@ class Line:
             lambda leaf, bounds, **_: bounds_beside(bounds[0], bounds[1], leaf), self.x
         )
         ends = (None, None)
-        if chosen.bounds is not None and not chosen.stencil.imaginary:
+        if chosen.bounds is not None:
             ends = _range(self.x, self.v, self.bounds, s, xp)
         self.differences = Differences(
             s,
