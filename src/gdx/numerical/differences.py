@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gdx.backends import (
-    FEW_BYTES,
     Array,
     Namespace,
     cast,
@@ -45,7 +45,11 @@ from gdx.numerical.values import Function
 
 Form = Callable[[Array], Array]  # what is made of a vector of quotients
 
-_DOUBLE = 2.0**-52  # the epsilon of float64
+_FLOAT64 = np.dtype(np.float64)
+_DOUBLE = 2.0**-52  # its epsilon
+# In so many bytes of float64, numbers that Python handles cost less than arrays.
+_FEW_BYTES = 256 * 8
+_SMALL_BYTES = 16 * 1024
 
 
 class Differences:
@@ -120,7 +124,7 @@ class Differences:
         self.few = False
         if evaluation is ONE_AT_A_TIME and of.quick and self._is_simple():
             floats = known.floats(self.x) if self.in_place else None
-            self.few = floats is not None and floats.nbytes <= FEW_BYTES
+            self.few = floats is not None and floats.nbytes <= _FEW_BYTES
         self.indices = indices(self.x) if self.few else ()
         self.of_floats = False  # all that f has returned so far
         self.finite = False  # the last gradient; False where it is not known
@@ -132,7 +136,9 @@ class Differences:
         return plain and (self.h is None or isinstance(self.h, float))
 
     def _follow(self, eps: float) -> None:
-        self.eps, self.relative = eps, min(self.stencil.relative_step(eps), WIDEST)
+        self.eps = eps
+        # How far the next point lies from each element, where no other step is asked for.
+        self.step = Step(self.h, min(self.stencil.relative_step(eps), WIDEST), self.x_scale)
         self.screened |= eps > _DOUBLE
 
     def gradient(self, f: Function, x: Array) -> tuple[Array, int]:
@@ -143,11 +149,6 @@ class Differences:
         if self.empty:
             return self.xp.zeros_like(x), 0
         return gradient_in_floats(self, f, x) if self.few else self._gradient_of_arrays(f, x)
-
-    @property
-    def step(self) -> Step:
-        """How far the next point lies from each element, where no other step is asked for."""
-        return Step(self.h, self.relative, self.x_scale)
 
     def is_coarser(self, value: Any) -> bool:
         """Tell whether f is of less precision than was believed, and believe it from now on."""
@@ -175,7 +176,7 @@ class Differences:
         x, as `suspected` takes them.
         """
         self.screened = True
-        if not suspected(ends, self.eps):
+        if not suspected(ends):
             return False, 0
         noise = noise_near(self, f, x)
         coarse = noise.relative > COARSE * self.eps
@@ -183,14 +184,15 @@ class Differences:
             self._follow(2 * noise.relative)  # a step is made for roundings of eps / 2
         return coarse, noise.nfev
 
-    def _ends(self, values: list[Array]) -> list[float]:
+    def _ends(self, values: list[Array]) -> tuple[float, ...]:
         """Return values of f at points of the first element and the last, as `suspected` does."""
-        outer = values[:1] if self.stencil.one_sided else values[:2]
-        first, last = (
-            [float(np.reshape(to_numpy(value[k, ...]), -1)[0].real) for value in outer]
-            for k in (0, -1)
-        )
-        return [*first, *last]
+        near, far = values[0], values[0 if self.stencil.one_sided else 1]
+        if type(near) is not np.ndarray:
+            near, far = to_numpy(near), to_numpy(far)
+        last = -1 if near.ndim == 1 else -(near.size // len(near))
+        if self.stencil.one_sided:
+            return near.item(0).real, near.item(last).real
+        return near.item(0).real, far.item(0).real, near.item(last).real, far.item(last).real
 
     def _gradient_of_arrays(self, f: Function, x: Array) -> tuple[Array, int]:
         quotients = self.quotients(f, x)
@@ -239,9 +241,9 @@ class Differences:
                 again = self.quotients(f, x, fx)
                 return again._replace(nfev=count + again.nfev)
         if watched and self.on_host:
-            count += self.check_reaction(f, x, layout, values, fx)
             if self.evaluation.vectorized and not self.evaluation.of_numbers and points.count:
                 count += check_rows(f, x, points.stack(0, 0, 1))
+            count += self.check_reaction(f, x, layout, values, fx)
         if stencil.imaginary:
             values = [imaginary_part(value) for value in values]
         if self.directions is not None:
@@ -342,9 +344,8 @@ class Differences:
                 fx, count = self.evaluation.at_x(f, x), 1
                 check_real(fx)
             return count + check_analytic(self, f, x, layout, values[0])
-        if (self.step.may_vanish or self.bounds is not None) and bool(
-            self.xp.any(layout.columns[0] == self.xp.reshape(x, (-1,)))
-        ):
+        may_vanish = self.h is not None or self.x_scale is not None or self.bounds is not None
+        if may_vanish and bool(self.xp.any(layout.columns[0] == self.xp.reshape(x, (-1,)))):
             warn_vanished(h=self.h, x_scale=self.x_scale)
             return 0
         if not self.expects_change or plainly_differ(values[0], values[-1]):
@@ -354,6 +355,29 @@ class Differences:
         if fx is not None or alike([values[0], self.evaluation.at_x(f, x)]):
             warn_unmoved(at_copies=not self.held)
         return int(fx is None)
+
+
+def at_small(x: Any, of: Stencil, h: Any, evaluation: Evaluation) -> Differences | None:
+    """Return the same as Differences in a third of the time, if x is a small array of NumPy."""
+    if type(x) is not np.ndarray or not 0 < x.nbytes <= _SMALL_BYTES or of.imaginary:
+        return None
+    if x.dtype is not _FLOAT64 or not x.flags.carray or not (h is None or type(h) is float):
+        return None
+    own = object.__new__(Differences)
+    own.__dict__ = _at_zeros(x.shape, of, h, evaluation).__dict__.copy()
+    memory = (own.known.memory(x),)
+    if evaluation.in_place:
+        own.x, own.held = x, memory
+    else:
+        own.x = exclusively(memory, own.known.copied, x)
+    return own
+
+
+@functools.lru_cache
+def _at_zeros(
+    shape: tuple[int, ...], of: Stencil, h: float | None, evaluation: Evaluation
+) -> Differences:
+    return Differences(np.zeros(shape), of, h, evaluation=evaluation)
 
 
 class Quotients(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import sub, truediv
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,16 @@ import numpy as np
 
 from gdx.backends import Array
 from gdx.numerical.in_place import evaluate_in_place
+from gdx.numerical.layout import Step, lay_out
 from gdx.numerical.reactions import warn_unmoved, warn_vanished
 from gdx.numerical.stencils import Stencil
 from gdx.numerical.values import FLOATS, Function, gathered
 
 if TYPE_CHECKING:
     from gdx.numerical.differences import Differences
+
+
+_FEW = 64  # elements of which even points and quotients cost less than as arrays
 
 
 def gradient_in_floats(of: Differences, f: Function, x: Array) -> tuple[Array, int]:
@@ -28,35 +32,43 @@ def gradient_in_floats(of: Differences, f: Function, x: Array) -> tuple[Array, i
     stencil, h = of.stencil, of.h
     original = of.known.copied(x)
     elements = of.known.elements(original)
-    rows, distances = points_of_each(stencil, elements, h, of.relative)
+    few = len(elements) <= _FEW
+    rows, distances = (
+        points_of_each(stencil, elements, h, of.step.relative)
+        if few
+        else points_of_all(stencil, original, of.step)
+    )
     moves = zip(of.indices, elements, rows)  # noqa: B905 - strict costs a tenth of the loop
-    values = evaluate_in_place(f, x, original, memoryview(x), moves, of.of_floats)
+    values = evaluate_in_place(
+        f, x, original, memoryview(x), moves, of.of_floats, pairs=not stencil.one_sided
+    )
     if stencil.one_sided:
         values.append(f(x))
     count = len(values)
-    if not FLOATS.issuperset(map(type, values)):
-        again = of.of_floats or of.is_coarser(values[0])
-        of.of_floats = False
-        if again:
-            gradient, more = of.gradient(f, x)
-            return gradient, count + more
+    known, of.of_floats = of.of_floats, FLOATS.issuperset(map(type, values))
+    if not of.of_floats:
+        again = known or of.is_coarser(values[0])
+    elif of.screened:
+        again = False
+    else:
+        outer = 1 if stencil.one_sided else 2
+        ends = [*map(float, values[:outer] + values[-outer:])]  # NumPy's warn of an overflow
+        again, more = of.widened_to_noise(f, x, ends)
+        count += more
+    if again:
+        gradient, more = of.gradient(f, x)
+        return gradient, count + more
+    if few and of.of_floats:
+        quotients = _quotients(values, distances, stencil)
+        of.finite = math.isfinite(sum(quotients))
+        gradient = np.asarray(quotients)
+    else:
         numbers = gathered(values, x, of.xp)
         difference = (
             numbers[:-1] - numbers[-1] if stencil.one_sided else numbers[0::2] - numbers[1::2]
         )
         gradient = of.divided(difference, np.asarray(distances))
-    else:
-        of.of_floats = True
-        if not of.screened:
-            ends = (values[0], values[-1]) if stencil.one_sided else (*values[:2], *values[-2:])
-            widened, more = of.widened_to_noise(f, x, ends)
-            count += more
-            if widened:
-                gradient, more = of.gradient(f, x)
-                return gradient, count + more
-        quotients = _quotients(values, distances, stencil)
-        of.finite = math.isfinite(sum(quotients))
-        gradient = np.asarray(quotients)
+        of.finite = False
     if h and any(map(math.isnan, distances)):
         warn_vanished(h=h)
     elif values[0] == values[-1] and _all_equal(values):
@@ -73,22 +85,30 @@ def points_of_each(
 
     They are the same numbers as those of arrays: NaN, where an explicit step vanished.
     """
-    first, *second = stencil.offsets
+    first, one_sided = stencil.offsets[0], stencil.one_sided
     points: list[tuple[float, ...]] = []
     distances = []
     for x in elements:
         step = h or (relative * abs(x) if abs(x) > 1.0 else relative)
         near = x + first * step
-        if second:
+        if one_sided:
+            points.append((near,))
+            distances.append(near - x)
+        else:
             far = x - step
             points.append((near, far))
             distances.append(near - far)
-        else:
-            points.append((near,))
-            distances.append(near - x)
     if h:
         distances = [distance or math.nan for distance in distances]
     return points, distances
+
+
+def points_of_all(
+    stencil: Stencil, x: Array, step: Step
+) -> tuple[Iterator[tuple[float, ...]], Array]:
+    """Return the same by way of arrays, which take less time where there are more elements."""
+    layout = lay_out(np.reshape(x, -1), stencil, step, np)
+    return zip(*(column.tolist() for column in layout.columns), strict=True), layout.distance
 
 
 def _quotients(values: list[float], distances: list[float], stencil: Stencil) -> list[float]:

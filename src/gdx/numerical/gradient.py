@@ -10,7 +10,7 @@ from typing import Any
 from gdx.backends import Array, ComplexError
 from gdx.devices import on_device_of
 from gdx.numerical.complex_parts import of_parts
-from gdx.numerical.differences import Differences
+from gdx.numerical.differences import Differences, at_small
 from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation
 from gdx.numerical.leafwise import AtOneLeaf, leafwise, shape_of_x, starts
 from gdx.numerical.locks import exclusively
@@ -188,14 +188,16 @@ def _plain_gradient(
 ) -> Tree:
     """Return the gradient with the options that cost nothing to look at."""
     of = stencil(method, order)
-    if isinstance(x, dict | list | tuple):
+    differences = at_small(x, of, h, evaluation)
+    if differences is None and isinstance(x, dict | list | tuple):
         chosen = settings(1, method, order, h)
         differences = chosen.at_leaves(partial(Differences, of=of, evaluation=evaluation), x)
         start, held = starts(x, differences)
         gradient, _ = exclusively(held, gradient_at, f, start, differences)
         map_leaves(warn_where_not_finite, gradient)
         return gradient
-    differences = Differences(x, of, h, evaluation=evaluation)
+    if differences is None:
+        differences = Differences(x, of, h, evaluation=evaluation)
     gradient, _ = exclusively(differences.held, differences.gradient, f, differences.x)
     if not differences.finite:
         warn_where_not_finite(gradient)

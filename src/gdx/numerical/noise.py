@@ -172,21 +172,20 @@ _FLOAT32 = 2.0**29 + 1  # its product splits a float64 into a float32 and a rest
 _TEN_DIGITS = 1e10
 
 
-def suspected(ends: Sequence[float], eps: float) -> bool:
-    """Tell whether f may be coarser than its dtype, of the epsilon `eps`, by its values beside x.
+def suspected(ends: Sequence[float]) -> bool:
+    """Tell whether an f that returns float64 may be coarser than that, by its values beside x.
 
     `ends` are its values at points of the first element and of the last: two of each where they lie
     on both sides, else one. f is suspected if they are numbers of float32 or have ten decimal
     digits, or if its second differences are large against the first.
     """
-    first, *inner, last = map(float, ends)  # NumPy's scalars warn of an overflow
-    if eps <= 2.0**-52 and _is_short(first) and _is_short(last):
+    if _is_short(ends[0]) and _is_short(ends[-1]):
         return True
-    if not inner:
+    if len(ends) == 2:
         return False
-    second, third = inner
-    rough = abs((first + second) - (third + last))
-    return rough > _ROUGH * (abs(first - second) + abs(third - last))
+    first, second, third, fourth = ends
+    rough = abs((first + second) - (third + fourth))
+    return rough > _ROUGH * (abs(first - second) + abs(third - fourth))
 
 
 def _are_short(values: Array) -> np.ndarray:
@@ -201,6 +200,5 @@ def _is_short(value: float) -> bool:
     wide = value * _FLOAT32
     if wide - (wide - value) == value:
         return value != 0
-    digits = value * _TEN_DIGITS
-    rest = abs(digits - round(digits)) if abs(digits) < 1e13 else 1.0
-    return rest <= 4 * 2.0**-52 * abs(digits)
+    digits = abs(value) * _TEN_DIGITS
+    return digits < 1e13 and 0.5 - abs(digits % 1.0 - 0.5) <= 4 * 2.0**-52 * digits

@@ -37,7 +37,7 @@ def weights_of(offsets: Sequence[int], derivative: int) -> list[Fraction]:
     return [row[derivative] for row in table]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stencil:
     """A quotient (Σ weight_j f(x + offset_j h) + weight_of_x f(x)) / (span h)^derivative.
 
