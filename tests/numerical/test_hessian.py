@@ -132,6 +132,30 @@ def test_in_place_contract():
     assert x.tolist() == X.tolist()
 
 
+def test_standard_errors_of_a_logistic_regression():
+    """The Hessian of its log-likelihood is X' diag(p (1 - p)) X, here of a condition of 1e6."""
+    rng = np.random.default_rng(0)
+    x, b = rng.standard_normal((300, 3)) * [1.0, 30.0, 1000.0], np.asarray([0.3, -0.02, 0.001])
+    p = 1 / (1 + np.exp(-x @ b))
+    y = (rng.random(300) < p) * 1.0
+    exact = np.sqrt(np.diag(np.linalg.inv(x.T * (p * (1 - p)) @ x)))
+
+    def loss(b):
+        return np.sum(np.log1p(np.exp(x @ b)) - y * (x @ b))
+
+    off, counts = [], []
+    for order in (2, 4):
+        found = gdx.numerical_hessian(
+            loss, b, order=order, x_scale=np.asarray([1.0, 1 / 30, 1e-3]), full_output=True
+        )
+        counts.append(found.nfev)
+        errors = np.sqrt(np.diag(np.linalg.inv(found.value)))
+        off.append(abs(errors / exact - 1).max())
+    assert counts == [13, 25]
+    assert off[0] < 1e-6
+    assert off[1] < 1e-8
+
+
 def test_no_complex_step():
     with pytest.raises(ValueError, match="first derivatives only"):
         gdx.numerical_hessian(cubic, X, method="complex")

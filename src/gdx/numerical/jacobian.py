@@ -133,7 +133,8 @@ def numerical_jvp(
         The direction, of the structure and shapes of `x`; its length counts.
     h : float, optional
         The step, in units of `v`. By default, no element moves further than its own step in
-        `numerical_gradient` would be.
+        `numerical_gradient` would be. The quotient divides by 2h: the rounding of x ± h v differs
+        from element to element, and counts where h v is small beside x.
     x_scale, method, order, bounds, f0, vectorized, workers, return_error, full_output
         As for `numerical_gradient`.
 
