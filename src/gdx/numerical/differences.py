@@ -252,7 +252,7 @@ class Differences:
         distance = layout.distance
         divisor = distance if stencil.derivative == 1 else distance * distance
         value = self.divided(difference, divisor)
-        return Quotients(value, count, values, divisor, layout.step, layout.gain)
+        return Quotients(value, count, values, divisor, layout)
 
     def derivative(
         self, f: Function, quotients: Callable[..., Quotients], form: Form, return_error: bool
@@ -263,7 +263,7 @@ class Differences:
         """
         if not return_error:
             taken = quotients()
-            return Derivative(form(taken.value), None, taken.nfev, self._shaped(taken.step))
+            return Derivative(form(taken.value), None, taken.nfev, self._shaped(taken.layout.step))
         near = noise_near(self, f, self.x)
         steps = self.levels()
         if near.relative > COARSE * self.eps and self.h is None and self.bounds is None:
@@ -271,13 +271,13 @@ class Differences:
         each = [quotients(step, k == 0) for k, step in enumerate(steps)]
         noise = [self.noise(taken, near.deviation) for taken in each]
         xp = namespace_of(each[0].value)
-        gain = each[0].gain
+        gain = each[0].layout.gain
         if is_array(gain):
             gain = along_first(gain, each[0].value.ndim, xp)
         order = self.stencil.order
         value, error = extrapolated([taken.value for taken in each], noise, order, gain, xp)
         count = near.nfev + sum(taken.nfev for taken in each)
-        return Derivative(form(value), form(error), count, self._shaped(each[0].step))
+        return Derivative(form(value), form(error), count, self._shaped(each[0].layout.step))
 
     def _shaped(self, step: Any) -> Array:
         """Return a step, one for all or one for each element, as an array of the shape of x."""
@@ -304,9 +304,14 @@ class Differences:
         eps = max(self.eps, epsilon_of(quotients.values[0]))
         if self.stencil.imaginary:
             return eps * xp.abs(value)
-        largest = largest_of(quotients.values)
+        largest = self._beside(largest_of(quotients.values))
+        if is_array(deviation):
+            deviation = self._beside(deviation)
         largest = xp.maximum(eps * largest, deviation + 0 * largest)
-        rounding = xp.expand_dims(largest, axis=0) + 0 * xp.abs(value)
+        amplification = quotients.layout.amplification
+        if is_array(amplification):
+            amplification = along_first(amplification, value.ndim, xp)
+        rounding = amplification * xp.expand_dims(largest, axis=0) + 0 * xp.abs(value)
         if self.stencil.derivative == 1:
             x = self.xp.reshape(self.x, (-1,))
             rounding = rounding + xp.abs(eps * value * along_first(x, value.ndim, xp))
@@ -387,8 +392,7 @@ class Quotients(NamedTuple):
     nfev: int
     values: list[Array]
     divisor: Any
-    step: Any
-    gain: Any
+    layout: Layout
 
 
 def _check_shape(fx: Array, values: Array) -> None:

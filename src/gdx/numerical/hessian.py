@@ -223,27 +223,28 @@ def _hessian(
         of.check_reaction(f, x, layout, singles, fx)
     second = layout.difference(singles, fx, xp)
     distance = layout.distance + 0 * flat
+    of_f = namespace_of(second)  # of the host, where f returns numbers
     i, j = np.triu_indices(n, 1)
     values = singles
     both = second
     if n > 1:
         directions = Directions(np.arange(n), (i, j))
         pairs = of.evaluation.at_points(f, Points(x, layout.columns, directions), of.in_place)
-        both = xp.concat([second, layout.difference(pairs, fx, xp)])
+        both = of_f.concat([second, layout.difference(pairs, fx, xp)])
         values = [*singles, *pairs]
         count += len(i) * len(pairs)
     places = np.zeros((n, n), dtype=np.int64)
     places[i, j] = places[j, i] = n + np.arange(len(i))
     places[np.arange(n), np.arange(n)] = np.arange(n)
-    index = xp.asarray(places.reshape(-1), device=device_of(both))
-    along = xp.reshape(xp.take(both, index, axis=0), (n, n))
+    index = of_f.asarray(places.reshape(-1), device=device_of(both))
+    along = of_f.reshape(of_f.take(both, index, axis=0), (n, n))
     mixed = (along - (_column(second) + _row(second))) / 2
-    diagonal = xp.asarray(np.eye(n, dtype=bool), device=device_of(both))
+    diagonal = of_f.asarray(np.eye(n, dtype=bool), device=device_of(both))
     divisor = _column(distance) * _row(distance)
-    value = of.divided(xp.where(diagonal, along, mixed), divisor)
-    # All elements lie on the same sides.
-    gain = layout.gain[:1] if is_array(layout.gain) else layout.gain
-    return Quotients(value, count, values, divisor, layout.step, gain)
+    value = of.divided(of_f.where(diagonal, along, mixed), divisor)
+    if is_array(layout.gain):  # all elements lie on the same sides
+        layout = layout._replace(gain=layout.gain[:1])
+    return Quotients(value, count, values, divisor, layout)
 
 
 def _column(x: Array) -> Array:

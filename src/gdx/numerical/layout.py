@@ -69,6 +69,12 @@ class Layout(NamedTuple):
     step: Any
     gain: Any
 
+    @property
+    def amplification(self) -> Any:
+        """How much noisier the weighted sum is than the difference of two values of f."""
+        squares = sum((weight**2 for weight in self.weights), self.weight_of_x**2)
+        return (squares / 2) ** 0.5
+
     def difference(self, values: list[Array], fx: Array | None, xp: Namespace) -> Array:
         """Return the weighted sum of the values of f at each point; the first axis is that of x."""
         total = None
@@ -113,7 +119,8 @@ def lay_out(
         h = step.part * h
     if of.imaginary:
         if bounds is not None:  # the points leave the real axis alone
-            h = xp.where(bounds.hold(xp.real(x)), h, math.nan)
+            here = xp.real(x)
+            h = xp.where(bounds.hold(here), h + 0 * here, math.nan)
         return Layout([x + 1j * h], [1.0], 0.0, h, h, 2)
     if of.derivative > 1 or len(of.offsets) > 2:
         h = (x + h) - x  # that is a number by which x can be moved
