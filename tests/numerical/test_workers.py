@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from multiprocessing.pool import ThreadPool
 
 import numpy as np
@@ -254,20 +255,100 @@ def cubes_after_a_death(path, x):
     return os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.fixture
-def client():
+@contextmanager
+def cluster():
     distributed = pytest.importorskip("distributed")
     with (
+        warnings.catch_warnings(action="ignore"),  # of a cluster that has trouble to start or end
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster) as client,
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+        ) as of_two,
+        distributed.Client(of_two) as client,
     ):
         yield client
 
 
+@pytest.fixture(scope="module")
+def client():
+    with cluster() as client:
+        yield client
+
+
+class Sent:
+    """A function that counts how often it is pickled."""
+
+    pickled = 0
+
+    def __init__(self, f):
+        self.f = f
+
+    def __call__(self, x):
+        return self.f(x)
+
+    def __reduce__(self):
+        Sent.pickled += 1
+        return Sent, (self.f,)
+
+
+TREE = {"a": X[:2], "b": X[2:3]}
+# Derivative, f, x and options.
+CALLS = {
+    "gradient": (gdx.numerical_gradient, cubes, X, {}),
+    "gradient with f(x)": (gdx.numerical_gradient, cubes, X, {"method": "forward"}),
+    "gradient within bounds": (gdx.numerical_gradient, cubes, X, {"bounds": (X, None)}),
+    "gradient of float32": (gdx.numerical_gradient, cubes, X.astype(np.float32), {}),
+    "gradient by a tree": (gdx.numerical_gradient, of_tree, TREE, {}),
+    "gradient by complex numbers": (gdx.numerical_gradient, of_complex, X[:3] + 1j, {}),
+    "diagonal": (gdx.numerical_hessian_diagonal, cubes, X, {}),
+    "hessian": (gdx.numerical_hessian, cubes, X[:3], {}),
+    "hessian by a tree": (gdx.numerical_hessian, of_tree, TREE, {}),
+    "jacobian": (gdx.numerical_jacobian, squares, X, {}),
+    "sparse jacobian": (gdx.numerical_jacobian, squares, X, {"sparsity": np.eye(12)}),
+    "jvp": (functools.partial(gdx.numerical_jvp, v=np.ones(12)), squares, X, {}),
+}
+
+
+@pytest.mark.parametrize("return_error", [False, True])
+@pytest.mark.parametrize(("derivative", "f", "x", "options"), CALLS.values(), ids=CALLS)
+def test_a_cluster_is_sent_f_once(client, derivative, f, x, options, return_error):
+    options = {**options, "return_error": return_error, "full_output": True}
+    Sent.pickled = 0
+    found, expected = (
+        derivative(of, x, workers=by, **options) for of, by in ((Sent(f), client), (f, None))
+    )
+    assert Sent.pickled == 1
+    assert found.nfev == expected.nfev
+    gdx.trees.map_leaves(np.testing.assert_array_equal, found.value, expected.value)
+
+
+def test_a_cluster_forgets_f(client):
+    gdx.numerical_gradient(cubes, X, workers=client, return_error=True)
+    with pytest.raises(ZeroDivisionError):
+        gdx.numerical_gradient(failing, X, workers=client)
+    while client.futures:
+        time.sleep(0.01)
+
+
+def test_f_may_differentiate_on_the_cluster_that_evaluates_it(client):
+    found = gdx.numerical_gradient(slope_of_cubes, X[:2], workers=client)
+    np.testing.assert_allclose(found, 6 * X[:2], atol=1e-4)
+
+
+def slope_of_cubes(x):
+    """Return the sum of 3 x², by derivatives that other tasks evaluate."""
+    from distributed import worker_client
+
+    with worker_client() as own:
+        return float(np.sum(gdx.numerical_gradient(Sent(cubes), x, workers=own, order=6)))
+
+
 @pytest.mark.filterwarnings("ignore")
-def test_a_cluster_of_which_a_worker_is_killed(client, tmp_path):
+def test_a_cluster_of_which_a_worker_is_killed(tmp_path):
+    with cluster() as client:
+        _kill_a_worker(client, tmp_path / "died")
+
+
+def _kill_a_worker(client, died):
     expected = gdx.numerical_gradient(cubes, X)
     np.testing.assert_array_equal(gdx.numerical_gradient(cubes, X, workers=client), expected)
 
@@ -278,10 +359,43 @@ def test_a_cluster_of_which_a_worker_is_killed(client, tmp_path):
 
     assert "f raised this with the element 7 of x moved." in error_of(failing)
 
-    Counted.pickled = 0
-    assert workers.run(scaled, (Counted(),), range(50), client) == list(range(0, 100, 2))
-    assert Counted.pickled <= 2
-
-    f = functools.partial(cubes_after_a_death, tmp_path / "died")
+    f = functools.partial(cubes_after_a_death, died)
     np.testing.assert_array_equal(gdx.numerical_gradient(f, X, workers=client), expected)
-    assert (tmp_path / "died").exists()
+    assert died.exists()
+
+
+CLOSED = {
+    "pool": lambda: _closed(ThreadPool(2), "close").map,
+    "lazy pool": lambda: _closed(ThreadPool(2), "terminate").imap,
+    "executor": lambda: _closed(ThreadPoolExecutor(2), "shutdown"),
+    "map of an executor": lambda: _closed(ThreadPoolExecutor(2), "shutdown").map,
+    "processes": lambda: _closed(ProcessPoolExecutor(2), "shutdown"),
+    "client": lambda: _closed(
+        pytest.importorskip("distributed").Client(
+            processes=False, n_workers=1, dashboard_address=":0"
+        ),
+        "close",
+    ),
+}
+
+
+def _closed(by, method):
+    getattr(by, method)()
+    return by
+
+
+@pytest.mark.parametrize("closed", CLOSED.values(), ids=CLOSED)
+def test_workers_that_are_closed(closed):
+    with pytest.raises(
+        RuntimeError, match=r"^workers=<.*> takes no work \(.+\)\. .*one that is open"
+    ):
+        gdx.numerical_gradient(cubes, X, workers=closed())
+
+
+def not_running(x):
+    raise ValueError("Pool not running")
+
+
+def test_what_f_raises_is_its_own(by):
+    with pytest.raises(ValueError, match=r"^Pool not running\nf raised this"):
+        gdx.numerical_gradient(not_running, X, workers=by)

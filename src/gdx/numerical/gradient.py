@@ -181,9 +181,9 @@ def numerical_gradient(
         except ComplexError:
             pass
     chosen = settings(1, method, order, h, bounds, f0, vectorized, max_bytes, workers, x_scale)
-    return answer(
-        of_parts(leafwise, f, x, chosen, shape_of_x, return_error), return_error, full_output
-    )
+    with chosen.sending(f) as (sent, chosen):
+        result = of_parts(leafwise, sent, x, chosen, shape_of_x, return_error)
+    return answer(result, return_error, full_output)
 
 
 _PLAIN = {False: ONE_AT_A_TIME, True: Evaluation(vectorized=True)}
@@ -295,5 +295,6 @@ def numerical_hessian_diagonal(
     array([ 6., 12.])
     """
     chosen = settings(2, method, order, h, bounds, f0, vectorized, max_bytes, workers, x_scale)
-    result = leafwise(f, x, chosen, shape_of_x, return_error)
+    with chosen.sending(f) as (sent, chosen):
+        result = leafwise(sent, x, chosen, shape_of_x, return_error)
     return answer(result, return_error, full_output)

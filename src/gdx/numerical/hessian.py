@@ -100,16 +100,17 @@ def numerical_hessian(
            [2., 0.]])
     """
     chosen = settings(2, method, order, h, bounds, f0, vectorized, max_bytes, workers, x_scale)
-    if is_tree(x):
-        arrays = map_leaves(_detached, x)
-        result = undisturbed(
-            lambda arrays: _of_tree(f, arrays, chosen, return_error), arrays, in_place=False
-        )
-    else:
-        of = chosen.at_leaves(
-            partial(Differences, of=chosen.stencil, evaluation=chosen.evaluation), x
-        )
-        result = exclusively(of.held, _of_array, f, of, f0, return_error)
+    with chosen.sending(f) as (sent, chosen):
+        if is_tree(x):
+            arrays = map_leaves(_detached, x)
+            result = undisturbed(
+                lambda arrays: _of_tree(sent, arrays, chosen, return_error), arrays, in_place=False
+            )
+        else:
+            of = chosen.at_leaves(
+                partial(Differences, of=chosen.stencil, evaluation=chosen.evaluation), x
+            )
+            result = exclusively(of.held, _of_array, sent, of, f0, return_error)
     return answer(result, return_error, full_output)
 
 

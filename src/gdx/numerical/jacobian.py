@@ -94,11 +94,12 @@ def numerical_jacobian(
     chosen = settings(
         1, method, order, h, bounds, f0, vectorized, max_bytes, workers, x_scale, of_numbers=False
     )
-    if sparsity is None:
-        result = of_parts(leafwise, f, x, chosen, shape_of_f_and_x, return_error)
-    else:
-        pattern = Pattern.of(sparsity, x)
-        result = leafwise(f, x, chosen, pattern.form, return_error, [pattern.directions])
+    with chosen.sending(f) as (sent, chosen):
+        if sparsity is None:
+            result = of_parts(leafwise, sent, x, chosen, shape_of_f_and_x, return_error)
+        else:
+            pattern = Pattern.of(sparsity, x)
+            result = leafwise(sent, x, chosen, pattern.form, return_error, [pattern.directions])
     return answer(result, return_error, full_output)
 
 
@@ -168,7 +169,10 @@ def numerical_jvp(
         raise ValueError(f"x must hold an array; got {x!r}.")
     x = map_leaves(lambda leaf: floating(leaf, "x")[0], x)
     v = _direction(v, x)
-    result = undisturbed(lambda x: directional(f, x, v, chosen, return_error), x, chosen.in_place)
+    with chosen.sending(f) as (sent, chosen):
+        result = undisturbed(
+            lambda x: directional(sent, x, v, chosen, return_error), x, chosen.in_place
+        )
     return answer(result, return_error, full_output)
 
 

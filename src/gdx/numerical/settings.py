@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from gdx.backends import (
@@ -19,6 +20,7 @@ from gdx.numerical import workers as by_workers
 from gdx.numerical.evaluation import ONE_AT_A_TIME, Evaluation
 from gdx.numerical.layout import Bounds
 from gdx.numerical.stencils import Stencil, stencil
+from gdx.numerical.values import Function
 from gdx.options import positive, whole
 from gdx.trees import StructureError, Tree, is_tree, map_leaves
 
@@ -51,6 +53,20 @@ class Settings(NamedTuple):
             x,
             *each,
         )
+
+    @contextmanager
+    def sending(self, f: Function) -> Iterator[tuple[Function, Settings]]:
+        """Give f and the settings with which a cluster is sent f once, whatever is made of f."""
+        client = self.evaluation.workers
+        if not by_workers.is_client(client):
+            yield f, self
+            return
+        cluster = by_workers.Cluster(client, f)
+        try:
+            evaluation = self.evaluation._replace(workers=cluster)
+            yield by_workers.Reference(f), self._replace(evaluation=evaluation)
+        finally:
+            cluster.release()
 
 
 def settings(

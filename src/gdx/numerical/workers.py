@@ -7,6 +7,7 @@ import os
 import pickle
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # imported where they are used: they take a fifth of the time
 Task = Any
 Shared = tuple[Any, ...]
 Work = Callable[[Shared, Task], Any]
+Function = Callable[[Any], Any]
 
 _FORMS = (
     "workers must be a number of processes (-1: one for each core), a map-like callable, a "
@@ -30,6 +32,10 @@ _DIED = (
     "killed it, for want of memory for example; or the script has no line "
     "if __name__ == '__main__': before it calls gdx, and was run anew in each process."
 )
+_TAKES_NONE = (
+    "workers={workers!r} takes no work ({reason}). If that pool, executor or client is closed, "
+    "hand over one that is open."
+)
 _ATTEMPTS = 3
 
 
@@ -39,6 +45,12 @@ def check_workers(workers: Any) -> None:
         raise TypeError(_FORMS.format(workers=workers))
     if _is_number(workers) and workers != -1 and workers < 1:
         raise ValueError(_FORMS.format(workers=workers))
+    if is_client(workers) and getattr(workers, "status", None) in ("closing", "closed"):
+        raise _takes_none(workers, f"its status is {workers.status!r}")
+
+
+def _takes_none(workers: Any, reason: object) -> RuntimeError:
+    return RuntimeError(_TAKES_NONE.format(workers=workers, reason=reason))
 
 
 def _is_number(workers: Any) -> bool:
@@ -46,7 +58,7 @@ def _is_number(workers: Any) -> bool:
 
 
 def _finds_work(workers: Any) -> bool:
-    return callable(workers) or _is_executor(workers) or _is_client(workers)
+    return callable(workers) or _is_executor(workers) or is_client(workers)
 
 
 def _is_executor(workers: Any) -> bool:
@@ -55,7 +67,8 @@ def _is_executor(workers: Any) -> bool:
     return isinstance(workers, Executor)
 
 
-def _is_client(workers: Any) -> bool:
+def is_client(workers: Any) -> bool:
+    """Tell whether this is a client of a cluster, as `Cluster` takes it."""
     return all(hasattr(workers, name) for name in ("scatter", "submit", "gather"))
 
 
@@ -64,30 +77,56 @@ def run(
 ) -> list[Any]:
     """Return function(shared, task) for each of the tasks, in their order.
 
-    `shared` may be large: it goes once to each process of a number of them and to each worker of a
-    cluster. With `fork`, processes of gdx's own inherit it, where that is how Python starts them;
-    otherwise it is pickled.
+    `workers` is what `check_workers` takes, with a `Cluster` in the place of a client. `shared` may
+    be large: it goes once to each process of a number of them and to each worker of a cluster. With
+    `fork`, processes of gdx's own inherit it, where that is how Python starts them; otherwise it is
+    pickled.
     """
     if _is_number(workers):
         return _by_processes(function, shared, tasks, workers, fork)
     if _is_executor(workers):
         return _by_executor(workers, functools.partial(function, shared), tasks)
-    if _is_client(workers):
-        return _by_client(workers, function, shared, tasks)
-    results = workers(functools.partial(function, shared), tasks)
-    results = list(results) if isinstance(results, Iterable) else []
+    if isinstance(workers, Cluster):
+        return workers.results(function, shared, tasks)
+    return _by_map(workers, functools.partial(function, shared), tasks)
+
+
+def _by_map(
+    mapping: Callable[..., Any], function: Callable[[Task], Any], tasks: Sequence[Task]
+) -> list[Any]:
+    try:
+        results = mapping(function, tasks)
+        results = list(results) if isinstance(results, Iterable) else []
+    except Exception as error:
+        if _raises_without_f(mapping, error):
+            raise _takes_none(mapping, error) from error
+        raise
     if len(results) != len(tasks):
         raise ValueError(
-            f"workers={workers!r} returned {len(results)} results for {len(tasks)} tasks; it must "
+            f"workers={mapping!r} returned {len(results)} results for {len(tasks)} tasks; it must "
             "work like map."
         )
     return results
 
 
+def _raises_without_f(mapping: Callable[..., Any], error: Exception) -> bool:
+    try:
+        list(mapping(bool, [0]))
+    except Exception as other:
+        return type(other) is type(error) and str(other) == str(error)
+    return False
+
+
 def _by_executor(
     executor: Executor, function: Callable[[Task], Any], tasks: Sequence[Task]
 ) -> list[Any]:
-    return _results([executor.submit(function, task) for task in tasks])
+    try:
+        futures = [executor.submit(function, task) for task in tasks]
+    except RuntimeError as error:
+        if type(error) is not RuntimeError:  # a broken one says what broke it
+            raise
+        raise _takes_none(executor, error) from error
+    return _results(futures)
 
 
 def _results(futures: Sequence[Future[Any]]) -> list[Any]:
@@ -168,19 +207,71 @@ def _on_received(task: Task) -> Any:
     return function(shared, task)
 
 
-def _by_client(client: Any, function: Work, shared: Shared, tasks: Sequence[Task]) -> list[Any]:
-    """Return the results of a cluster; what was lost with a worker is sent once more."""
-    from concurrent.futures import CancelledError
+class Reference:
+    """f, to be sent to a cluster within other objects: pickled, it calls the f of its task.
 
-    for attempt in range(_ATTEMPTS):
-        [everywhere] = client.scatter([shared], broadcast=True, hash=False)
-        futures = [client.submit(function, everywhere, task, pure=False) for task in tasks]
-        try:
-            results: list[Any] = client.gather(futures)
-            return results
-        except CancelledError:
-            if attempt == _ATTEMPTS - 1:
-                raise
-        finally:
-            client.cancel(futures)
-    raise AssertionError  # the last attempt returns or raises
+    So f itself is sent once, however often these objects are.
+    """
+
+    def __init__(self, f: Function | None = None) -> None:
+        self.f = f
+
+    def __reduce__(self) -> tuple[type[Reference], tuple[()]]:
+        return Reference, ()
+
+    def __call__(self, x: Any) -> Any:
+        """Return f(x)."""
+        f = _f_of_task.get() if self.f is None else self.f
+        return f(x)
+
+
+_f_of_task: ContextVar[Function] = ContextVar("_f_of_task")
+
+
+class Cluster:
+    """The cluster of a client, to which f is sent with the first tasks; a `Reference` calls it."""
+
+    def __init__(self, client: Any, f: Function) -> None:
+        self.client, self.f = client, f
+        self.sent: Any = None  # the future of f
+
+    def results(self, function: Work, shared: Shared, tasks: Sequence[Task]) -> list[Any]:
+        """Return function(shared, task) for each task; send once more what a worker lost."""
+        from concurrent.futures import CancelledError
+
+        for attempt in range(_ATTEMPTS):
+            if self.sent is None:
+                self.sent = self._scattered(self.f)
+            everywhere = self._scattered(shared)
+            futures = [
+                self.client.submit(_with_f, function, self.sent, everywhere, task, pure=False)
+                for task in tasks
+            ]
+            try:
+                results: list[Any] = self.client.gather(futures)
+                return results
+            except CancelledError:
+                self.release()
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            finally:
+                self.client.cancel(futures)
+        raise AssertionError  # the last attempt returns or raises
+
+    def _scattered(self, value: Any) -> Any:
+        [future] = self.client.scatter([value], broadcast=True, hash=False)
+        return future
+
+    def release(self) -> None:
+        """Let the cluster forget f."""
+        if self.sent is not None:
+            self.sent.release()
+            self.sent = None
+
+
+def _with_f(function: Work, f: Function, shared: Shared, task: Task) -> Any:
+    before = _f_of_task.set(f)
+    try:
+        return function(shared, task)
+    finally:
+        _f_of_task.reset(before)
