@@ -117,8 +117,9 @@ def test_axes(function):
         function(x, axis=2)
     with pytest.raises(ValueError, match=r"axis -1.*\(\)"):
         function(1.0)
-    with pytest.raises(TypeError, match="axis must be an integer; got None"):
-        function(x, axis=None)
+    for axis in (None, True, 1.0):
+        with pytest.raises(TypeError, match=f"axis must be an integer; got {axis}"):
+            function(x, axis=axis)
     with pytest.raises(ValueError, match=r"no classes.*\(2, 0\)"):
         function(np.ones((2, 0)))
     assert function(np.ones((0, 3))).shape == (0, 3)
@@ -337,6 +338,20 @@ def test_nothing_is_read_from_a_device(no_host_sync, t):
         loss(x, t)
     with pytest.raises(AssertionError, match="read back"):
         float(x[0])
+
+
+@pytest.mark.parametrize("function", [gdx.softmax, gdx.log_softmax])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_dask_with_empty_chunks(function, axis):
+    dask = pytest.importorskip("dask.array")
+    host = np.random.default_rng(0).normal(size=(5, 7))
+    for chunks in ((2, 3), ((2, 0, 3), (3, 0, 4)), ((0, 5, 0), (7, 0))):
+        x = dask.from_array(host).rechunk(chunks)
+        np.testing.assert_allclose(function(x, axis=axis), function(host, axis=axis), rtol=1e-14)
+    nothing = dask.from_array(host, chunks=(2, 7))
+    nothing = nothing[nothing[:, 0] > 100]  # of which Dask does not know how many rows are left
+    for x in (dask.zeros((0, 3)), dask.zeros((0, 3), chunks=(1, 1)), nothing):
+        assert function(x, axis=1).compute().shape == (0, x.shape[1])
 
 
 def test_dask_stays_lazy():

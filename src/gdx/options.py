@@ -23,8 +23,8 @@ def not_negative(name: str, value: Any) -> float:
 
 
 def integer(name: str, value: Any) -> int:
-    """Return an integer."""
-    if not isinstance(value, Integral):
+    """Return an integer; True and False are none."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer; got {value!r}.")
     return int(value)
 

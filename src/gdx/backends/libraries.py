@@ -321,6 +321,23 @@ def _dask_chunked_like(made: Array, x: Array) -> Array:
     return made.map_blocks(convert, meta=convert(made._meta))
 
 
+def _dask_max(x: Array, axis: int, keepdims: bool) -> Array:
+    """Return the maxima, also where a chunk is empty, at which Dask's own max fails."""
+    return importlib.import_module("dask.array").reduction(
+        x,
+        _chunk_max,
+        lambda part, axis, keepdims: part.max(axis=axis, keepdims=keepdims),
+        axis=axis,
+        keepdims=keepdims,
+        dtype=x.dtype,
+    )
+
+
+def _chunk_max(part: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
+    empty = any(part.shape[i] == 0 for i in axis)
+    return part if empty else part.max(axis=axis, keepdims=keepdims)
+
+
 def _standard_devices(xp: Namespace) -> Sequence[Device]:
     devices: Sequence[Device] = xp.__array_namespace_info__().devices()
     return devices
@@ -625,6 +642,7 @@ LIBRARIES = {
             copied=lambda x: x.copy(),
             updated=_dask_updated,
             chunked_like=_dask_chunked_like,
+            quick={"max": _dask_max},
             settled=lambda x: x.persist(),
             fused=fusion.at_once,
             to_numpy=_dask_to_numpy,

@@ -154,6 +154,8 @@ def softmax(x: Array, axis: int = -1) -> Array:
     ------
     ValueError
         If `x` has no such axis, or it is empty.
+    TypeError
+        If `axis` is not an integer.
 
     Notes
     -----
@@ -194,6 +196,8 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     ------
     ValueError
         If `x` has no such axis, or it is empty.
+    TypeError
+        If `axis` is not an integer.
 
     Notes
     -----
@@ -214,7 +218,8 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
 
 
 def _check_classes(x: Array, axis: int) -> None:
-    if not -x.ndim <= integer("axis", axis) < x.ndim:
+    axis = integer("axis", axis)
+    if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"axis {axis} does not exist in x, whose shape is {tuple(x.shape)}.")
     if x.shape[axis] == 0:
         raise ValueError(f"x has no classes: axis {axis} of its shape {tuple(x.shape)} is empty.")
