@@ -32,8 +32,21 @@ class TracingError(TypeError):
 
     def __init__(self, message: str, level: int | None = None) -> None:
         super().__init__(message)
+        self.thread = threading.get_ident()  # in which the value was taken
         refusals.levels.append(level)
         refusals.last = message
+
+
+class PicklingError(TracingError):
+    """A traced array was pickled, to be sent to another process."""
+
+    def __init__(self, level: int | None = None) -> None:
+        super().__init__(
+            "f pickles a traced array, to store it or to send it to another process, where no "
+            "derivative can be followed. Let f compute its gradient there, too, and say so by "
+            "gdx.custom_vjp or, in a descent, by grad=; or take gdx.numerical_gradient.",
+            level,
+        )
 
 
 class _Refusals(threading.local):
@@ -88,10 +101,11 @@ OF_OBJECTS = (
 class Trace:
     """One run of an interpreter; when it is over, its level is `OVER`, its arrays are constants."""
 
-    __slots__ = ("level", "refused")
+    __slots__ = ("level", "pickled", "refused")
 
     def __init__(self, level: int) -> None:
         self.level = level
+        self.pickled = False  # whether f has tried to pickle one of its arrays
         self.refused = len(refusals.levels)  # before it was opened
 
     def close(self) -> None:
@@ -199,14 +213,20 @@ class opened:  # noqa: N801 - used as a function, in a with statement
     def __enter__(self) -> Any:
         return self.trace
 
-    def __exit__(self, kind: object, *exception: object) -> None:
-        trace = self.trace
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        trace, refused = self.trace, None
+        if trace.pickled and isinstance(error, Exception) and not isinstance(error, TracingError):
+            refused = PicklingError(trace.level)  # who pickles for f raises errors of its own
         if len(refusals.levels) > trace.refused:
             # An exception tells of them, but not of arrays of traces further out.
             own, levels = trace.level, refusals.levels
             outer = [n for n in levels[trace.refused :] if kind and n is not None and n < own]
             levels[trace.refused :] = outer
         trace.close()
+        if refused is not None:
+            raise refused from error
 
 
 def dispatching(kind: type[Any], function: Callable[..., Any], rule: Rule) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gdx.autodiff import protocols
-from gdx.autodiff.core import CONSTANT, OVER, Trace, TracingError, lifted, refusals
+from gdx.autodiff.core import CONSTANT, OVER, PicklingError, Trace, TracingError, lifted, refusals
 from gdx.autodiff.memory import OWN, Own, Part, Step, View, is_basic
 from gdx.backends import Library, device_of, is_complex, is_real_floating, to_numpy
 from gdx.trees import refilled
@@ -88,7 +88,10 @@ class Traced:
         return self // other, self % other
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self._constant("pickle").__reduce_ex__(protocol)
+        if not self.is_constant():
+            self.owner.pickled = True
+            raise PicklingError(self.owner.level)
+        return self.value.__reduce_ex__(protocol)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return self.namespace

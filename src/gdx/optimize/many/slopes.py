@@ -27,7 +27,7 @@ from gdx.backends import (
 from gdx.caller import warn
 from gdx.numerical.values import beside_x
 from gdx.optimize.runs.bounds import Box
-from gdx.optimize.runs.slopes import Function, Given, Slope, Together
+from gdx.optimize.runs.slopes import Function, Given, Slope, Together, warn_if_elsewhere
 
 
 def values_of(value: Any, x: Array) -> Array:
@@ -77,9 +77,10 @@ class Stacked(Slope):
             return self.inner.both(x)
         try:
             value, gradient, depends = self._traced(x)
-        except TracingError:
+        except TracingError as error:
             if self.otherwise is None:
                 raise
+            warn_if_elsewhere(error)
             depends = False
         if self.otherwise is None:
             if not depends:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gdx.autodiff.core import TracingError
+from gdx.autodiff.core import PicklingError, TracingError
 from gdx.autodiff.transforms import IGNORED, gradient_of
 from gdx.backends import Array, device_of, library, namespace_of, to_numpy
 from gdx.caller import warn
@@ -117,7 +118,8 @@ class ExactWhereTraced(Slope):
     def _of_inner(self, asked: Callable[[Slope], Any], x: Tree) -> Any:
         try:
             return asked(self.inner)
-        except TracingError:
+        except TracingError as error:
+            warn_if_elsewhere(error)
             self.give_up(x)
             return asked(self.inner)
 
@@ -220,6 +222,20 @@ class Together(Slope):
         return pair[0], as_gradient(x, pair[1])
 
 
+def warn_if_elsewhere(error: TracingError) -> None:
+    """Warn where f does its work in other threads or processes: there, evaluations are dear."""
+    if isinstance(error, PicklingError) or error.thread != threading.get_ident():
+        warn(_ELSEWHERE, RuntimeWarning)
+
+
+_ELSEWHERE = (
+    "f hands x to another thread or process, where no derivative can be followed: its gradient is "
+    "taken numerically, by two evaluations or more for each element of x. Let f compute its "
+    "gradient there, too, and give that as grad=, or by gdx.custom_vjp; grad='numerical' says that "
+    "differences are meant."
+)
+
+
 def _numerical(f: Function, x: Tree, bounds: Any, counts: Counts) -> Numerical:
     box = boxes(bounds, x)
     if box is not None:
@@ -256,7 +272,8 @@ def slope(
         )
     try:
         exact = Exact(f, x)
-    except TracingError:
+    except TracingError as error:
+        warn_if_elsewhere(error)
         return _numerical(f, x, bounds, Counts(nfev=1))
     if exact.depends and any(library(namespace_of(p)).engine is not None for p in leaves(x)):
         exact.depends = _agrees(exact, x, bounds)
