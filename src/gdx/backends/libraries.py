@@ -321,7 +321,7 @@ def _dask_chunked_like(made: Array, x: Array) -> Array:
     return made.map_blocks(convert, meta=convert(made._meta))
 
 
-def _dask_max(x: Array, axis: int | None = None, keepdims: bool = False) -> Array:
+def _dask_max(x: Array, axis: Any = None, keepdims: bool = False) -> Array:
     """Return the maxima, also where a chunk is empty, at which Dask's own max fails."""
     return importlib.import_module("dask.array").reduction(
         x,
