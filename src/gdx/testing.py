@@ -16,13 +16,14 @@ def assert_gradient(
     x: Tree,
     grad: Callable[[Tree], Tree] | Tree | None = None,
     *,
+    x_scale: Any = None,
     rng: Any = None,
 ) -> None:
     """Raise an AssertionError unless a gradient is correct.
 
     Parameters
     ----------
-    f, x, grad, rng
+    f, x, grad, x_scale, rng
         As for `gdx.check_gradient`.
 
     Raises
@@ -39,6 +40,6 @@ def assert_gradient(
     >>> from gdx.testing import assert_gradient
     >>> assert_gradient(lambda x: np.sum(x**3), np.asarray([1.0, 2.0]), lambda x: 3 * x**2)
     """
-    check = check_gradient(f, x, grad, rng=rng)
+    check = check_gradient(f, x, grad, x_scale=x_scale, rng=rng)
     if not check:
         raise AssertionError(str(check))

@@ -282,7 +282,8 @@ def test_no_false_failure_in_coarse_dtypes(dtype, name):
     jnp = jax.numpy
     x = jnp.asarray([0.3, -0.7, 1.1], dtype=dtype)
     check = gdx.check_gradient(lambda x: getattr(jnp, name)(x).sum(), x)
-    assert check, str(check)
+    assert check.verdict != "wrong", str(check)
+    assert check or dtype != "float32"
     wrong = gdx.check_gradient(lambda x: getattr(jnp, name)(x).sum(), x, lambda x: 0 * x + 5)
     assert wrong.verdict == "wrong"
 

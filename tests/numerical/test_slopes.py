@@ -7,13 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from gdx.numerical.slopes import Finding, second_look
+from gdx.numerical.slopes import Finding, Profile
 
 EPS = 2.0**-52
 
 
 def look(f, slope, doubt, noise=EPS, eps=EPS):
-    return second_look(f, slope, doubt, noise, eps, f(0.0))
+    return Profile(f, f(0.0), noise, eps).second_look(slope, doubt)
 
 
 @pytest.mark.parametrize("frequency", [1.0, 1e3, 1e6])

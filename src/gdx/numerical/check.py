@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,8 @@ from gdx.numerical.line import Line
 from gdx.numerical.locks import undisturbed
 from gdx.numerical.noise import noise_of
 from gdx.numerical.points import Directions
-from gdx.numerical.settings import settings
-from gdx.numerical.slopes import Finding, second_look
+from gdx.numerical.settings import Settings, settings
+from gdx.numerical.slopes import Finding, Profile
 from gdx.numerical.suspects import Evidence, suspected_cause
 from gdx.numerical.values import Function, gathered
 from gdx.numerical.vector import Vector, number, split, tree_of, unit
@@ -76,23 +76,28 @@ def check_gradient(
     x: Tree,
     grad: Callable[[Tree], Tree] | Tree | None = None,
     *,
+    x_scale: Any = None,
     rng: Any = None,
 ) -> GradientCheck:
     r"""Tell whether a gradient is right, by finite differences.
 
-    Each element is compared with a central difference extrapolated to the step 0, whose own error
-    is known. It is wrong if it is off by more than
+    Each element g_i is compared with a central difference d_i, extrapolated to the step 0, whose
+    own error is known. Its *doubt* is 5 · error_i + √eps · \|d_i\|, where eps is that of the dtype
+    of x or of the gradient, whichever is coarser. An element is
 
-        5 · error_i + √eps · \|∂f/∂x_i\| + 10 · eps · max_j \|∂f/∂x_j\|,
+    - right if \|g_i - d_i\| is within the doubt, and the doubt no more than a fifth of the element;
+    - wrong if \|g_i - d_i\| exceeds the doubt by more than 10 · eps · max_j \|d_j\|, and if steps
+      as small as the noise of f allows find the same;
+    - otherwise looked at again: it is right if such small steps know it better, if it lies between
+      the slopes on both sides of a kink (as that of abs or relu at 0), or if it is zero and f is
+      flat there; or else nothing is known of it.
 
-    where eps is that of the dtype of x or of the gradient, whichever is coarser, and if a step as
-    small as the noise of f allows finds the same. An element at a kink, as that of abs or relu at
-    0, is right if it lies between the slopes on either side. A symmetric gradient at a symmetric
-    matrix x is compared with the mean of the differences in (i, j) and (j, i), where these differ:
-    eigh and cholesky read one triangle alone, and `grad` has them as functions of symmetric
-    matrices. How the remainder
-    \|f(x + hv) - f(x) - h⟨g, v⟩\| falls along random directions v is reported, like h² where g is
-    right; of more than 1000 elements, the slopes along these directions must be right, too.
+    The gradient is correct if all elements are right, and wrong if one is wrong. A symmetric
+    gradient at a symmetric matrix x is compared with the mean of the differences in (i, j) and
+    (j, i), where these differ: eigh and cholesky read one triangle alone, and `grad` has them as
+    functions of symmetric matrices. How the remainder \|f(x + hv) - f(x) - h⟨g, v⟩\| falls along
+    random directions v is reported, like h² where g is right; of more than 1000 elements, the
+    slopes along these directions must be right, too.
 
     Parameters
     ----------
@@ -103,6 +108,12 @@ def check_gradient(
     grad : callable, array or tree of arrays, optional
         The gradient there, or a function that takes `x` and returns it. By default, the exact one,
         as `gdx.grad` has it.
+    x_scale : float, array or tree, optional
+        The unit of the steps in place of max(1, \|x_i\|): the length over which `f` varies, one for
+        all elements or one for each. The steps are a fourth of it and less; only where an element
+        is said to be 0, `f` is evaluated far away, too, and need not be defined there. Give it
+        where `f` varies over much less than 1, as log at x = 1e-8, or where its rounding hides the
+        slopes.
     rng : int or numpy.random.Generator, optional
         Of the directions, and of the elements where there are more than 1000: so many are compared,
         then, chosen at random. By default, they are the same in each call.
@@ -116,7 +127,8 @@ def check_gradient(
     Raises
     ------
     ValueError
-        If the gradient has not the structure and shapes of `x`, or if `f` changes its argument.
+        If the gradient has not the structure and shapes of `x`, if `f` changes its argument, or if
+        `x_scale` is not positive.
     TypeError
         If `x` is not real, or `f` returns something that is not a real number.
     TracingError
@@ -124,10 +136,13 @@ def check_gradient(
 
     Notes
     -----
-    "Inconclusive" is the verdict where nothing can be told: f is random or not finite at x, or its
-    rounding is as large as its slope, as with float16 values of a large function. Numbers are read
-    from the device, `f` is evaluated 34 times for each element compared (18 times in float32) and
-    about 50 times more, and an `x` that can be assigned is stepped in place, as by
+    "Inconclusive" is the verdict where nothing can be told, of f or of some elements, which are
+    named: f is random or not finite at x, or its rounding is too large against its slopes, as that
+    of a large function in float32, and of most functions in bfloat16, which has two to three
+    digits. Numbers are read from the device, `f` is evaluated 34 times for each element compared
+    (18 times in float32), up to 34 times more for one that is looked at again, and about 50 times
+    for all. A term of `f` that varies over less than the smallest step is not seen, nor one that
+    is smaller than the noise of `f`. An `x` that can be assigned is stepped in place, as by
     `numerical_gradient`, which says what other threads see meanwhile.
 
     References
@@ -152,10 +167,12 @@ def check_gradient(
     rng = np.random.default_rng(0 if rng is None else rng)
     point = map_leaves(_array, x)
     with np.errstate(all="ignore"):
-        return undisturbed(lambda x: _checked(f, x, grad, rng), point, in_place=True)
+        return undisturbed(lambda x: _checked(f, x, grad, x_scale, rng), point, in_place=True)
 
 
-def _checked(f: Function, point: Tree, grad: Any, rng: np.random.Generator) -> GradientCheck:
+def _checked(
+    f: Function, point: Tree, grad: Any, x_scale: Any, rng: np.random.Generator
+) -> GradientCheck:
     if not any(math.prod(leaf.shape) for leaf in leaves(point)):
         raise ValueError("x must hold at least one element; there is no derivative to compare.")
     first, second = _evaluated(f, point), _evaluated(f, point)
@@ -167,7 +184,7 @@ def _checked(f: Function, point: Tree, grad: Any, rng: np.random.Generator) -> G
         message = _RANDOM.format(first=first, second=second)
         return _inconclusive(message, "random", given)
     eps = max(coarsest_epsilon(point), coarsest_epsilon(gradient))
-    return _compared(f, point, given, first, eps, rng)
+    return _compared(_Start(f, point, first, eps, x_scale), given, rng)
 
 
 def _array(leaf: object) -> Array:
@@ -200,28 +217,70 @@ def _gradient(f: Function, x: Tree, grad: Any) -> Tree:
     return exact
 
 
-def _compared(
-    f: Function, x: Tree, given: Vector, value: float, eps: float, rng: np.random.Generator
-) -> GradientCheck:
-    n = len(given.numbers)
-    mirrored = _mirrored(Vector(x), given, eps)
+@dataclass(frozen=True, eq=False)
+class _Start:
+    """f at x, and what is known of it there.
+
+    Attributes
+    ----------
+    value : float
+        f(x).
+    eps : float
+        The rounding of x and of the gradient.
+    x_scale : number or tree
+        The unit of the steps.
+    noise : float
+        The standard deviation of f.
+    """
+
+    f: Function
+    x: Tree
+    value: float
+    eps: float
+    x_scale: Any
+    noise: float = 0.0
+
+    @contextmanager
+    def along(self, v: Tree) -> Iterator[tuple[Profile, float]]:
+        """Give f(x + s · scale · v) as a function of the number s, and the scale.
+
+        The scale makes s relative to the unit of the steps.
+        """
+        line = Line(self.f, self.x, v, self.settings(of_numbers=False))
+        s, scale = line.differences.x, number(line.scale)
+        with line.function() as moved:
+            yield (
+                Profile(
+                    lambda step: number(moved(s + float(step))), self.value, self.noise, self.eps
+                ),
+                scale,
+            )
+
+    def settings(self, of_numbers: bool = True) -> Settings:
+        """Return how the differences are taken."""
+        central = settings(1, "central", None, x_scale=self.x_scale, of_numbers=of_numbers)
+        return central._replace(expects_change=False, noise=self.noise)
+
+
+def _compared(of: _Start, given: Vector, rng: np.random.Generator) -> GradientCheck:
+    x, n = of.x, len(given.numbers)
+    mirrored = _mirrored(Vector(x), given, of.eps)
     chosen = np.arange(n)
     if n > _MOST:
         chosen = _sampled(given.sizes, rng)
         chosen = np.union1d(chosen, mirrored[chosen])
     moves = [rng.standard_normal(n) for _ in range(_DIRECTIONS)]
-    with _along(f, x, tree_of(moves[0], x)) as (along, _):
-        noise = max(noise_of(along, eps), eps * abs(value))
-    found = Comparison(given.numbers[chosen], *_differences(f, x, chosen, n, noise), eps)
+    with of.along(tree_of(moves[0], x)) as (along, _):
+        of = replace(of, noise=max(noise_of(along.f, of.eps), of.eps * abs(of.value)))
+    found = Comparison(given.numbers[chosen], *_differences(of, chosen, n), of.eps)
     evenly = found.shared(np.searchsorted(chosen, mirrored[chosen]))
     if evenly is not None:
         found, moves = evenly, [(v + v[mirrored]) / 2 for v in moves]
     directions = [tree_of(v, x) for v in moves]
-    for k in found.doubtful:
-        with _along(f, x, unit(x, int(chosen[k]))) as (along, scale):
-            slope, doubt = found.own[k] * scale, found.off[k] * scale
-            found.findings[int(k)] = second_look(along, slope, doubt, noise, eps, value)
-    order, apart = _along_directions(f, x, given, value, directions, noise, eps)
+    for k in map(int, found.unsettled):
+        with of.along(unit(x, int(chosen[k]))) as (along, scale):
+            found.findings[k] = _second_look(along, scale, found, k)
+    order, apart = _along_directions(of, given, directions)
     i = found.worst
     place, own, right, error = (
         given.place(int(chosen[i])),
@@ -229,7 +288,7 @@ def _compared(
         float(found.right[i]),
         float(found.errors[i]),
     )
-    of = f"{int(found.known.sum())} elements" + (f", chosen among {n}" if n > _MOST else "")
+    these = f"{int(found.known.sum())} elements" + (f", chosen among {n}" if n > _MOST else "")
     where = _WORST.format(place=place, own=own, right=right, error=error)
     if found.where(Finding.WRONG).any():
         fine = found.known & ~found.where(Finding.KINK, Finding.RIGHT, Finding.UNCLEAR)
@@ -243,18 +302,32 @@ def _compared(
         cause, sentence = suspected_cause(evidence)
         count = int(found.where(Finding.WRONG).sum())
         are = "is" if count == 1 else "are"
-        verdict, message = "wrong", f"{count} of {of} {are} wrong. {sentence} {where}"
+        verdict, message = "wrong", f"{count} of {these} {are} wrong. {sentence} {where}"
     else:
-        verdict, cause, message = _unless_wrong(found, value, of, where)
+        places = [given.place(int(place)) for place in chosen]
+        verdict, cause, message = _unless_wrong(found, places, these, where)
         if verdict == "correct" and apart:
-            verdict, cause, message = "wrong", "some elements", _APART.format(of=of)
+            verdict, cause, message = "wrong", "some elements", _APART.format(these=these)
         elif verdict == "correct" and evenly is not None:
             cause, message = "triangle", message + _SYMMETRIC
     return GradientCheck(verdict, message, cause, place, own, right, error, order)
 
 
+def _second_look(along: Profile, scale: float, found: Comparison, k: int) -> Finding:
+    """Return what is found of the k-th element, along which f has this profile."""
+    slope, off, doubt, allowed = (
+        float(part[k]) * scale for part in (found.own, found.off, found.doubt, found.allowed)
+    )
+    if not off <= allowed:
+        return along.second_look(slope, off)
+    largest = float(found.size[found.sure].max(initial=0.0)) * scale
+    if off <= doubt and along.is_zero(slope, doubt, largest):
+        return Finding.ZERO
+    return along.second_look(slope, max(off, doubt), tolerance=allowed)
+
+
 def _unless_wrong(
-    found: Comparison, value: float, of: str, where: str
+    found: Comparison, places: list[tuple[Any, ...]], these: str, where: str
 ) -> tuple[str, str | None, str]:
     """Return verdict, cause and message of a gradient in which no element was found wrong."""
     known, own = found.known, found.own
@@ -263,14 +336,19 @@ def _unless_wrong(
     unclear = found.where(Finding.UNCLEAR) | (~known & ~np.isfinite(own))
     if unclear.any():
         cause = "rounding" if known[unclear].all() else "not finite"
-        return "inconclusive", cause, _UNCLEAR.format(count=int(unclear.sum()), where=where)
-    size = abs(own[known]).max()
-    scale = max(found.largest, size)
-    blind = found.allowed[known].min() > scale
-    if blind and size > _NOTHING * found.eps * abs(value):
-        return "inconclusive", "rounding", _ROUNDING
-    tolerance = found.allowed[known].max() / scale if scale and not blind else 0.0
-    message = f"{of} agree with finite differences, to {tolerance:.1g} of the largest."
+        return (
+            "inconclusive",
+            cause,
+            _UNCLEAR.format(
+                places=_listed([places[k] for k in np.nonzero(unclear)[0]]),
+                these=these,
+                where=where,
+            ),
+        )
+    share = (found.doubt[found.sure] / found.size[found.sure]).max(initial=0.0)
+    message = f"{these} agree with finite differences" + (
+        f", to {share:.1g} of each" if share else ""
+    )
     kinks = int(found.where(Finding.KINK).sum())
     if kinks:
         message += _KINKS.format(count=kinks)
@@ -279,26 +357,23 @@ def _unless_wrong(
     return "correct", "kink" if kinks else None, message
 
 
-# A gradient that is as small as this share of a rounding of f counts as zero.
-_NOTHING = 0.01
-
 _NOT_FINITE = "f(x) is {f}; choose an x where f is finite."
 _RANDOM = (
     "f is random: at one x it is {first!r} and then {second!r}. Fix its randomness, for example by "
     "a generator that is made anew, with the same seed, inside of f."
 )
-_NOWHERE = "f is not finite beside x: nothing can be compared."
-_ROUNDING = (
-    "the rounding of f is as large as its slopes: nothing can be told. Check it with x in float64, "
-    "or with a smaller f, such as a mean in place of a sum."
+_NOWHERE = (
+    "f is not finite beside x: nothing can be compared. An x_scale= below max(1, |x|) makes the "
+    "steps smaller."
 )
 _UNCLEAR = (
-    "at {count} of them, the gradient differs from what wide steps see, and the rounding of f "
-    "hides what narrow ones would. {where} Check it with x in float64."
+    "of {these}, nothing is known of {places}: what f is rounded to hides the slope there. {where} "
+    "Check it with x in float64, with a smaller f, such as a mean in place of a sum, or with an "
+    "x_scale= at which f changes more."
 )
 _APART = (
-    "{of} are right, but the slopes along random directions are not: among the elements that were "
-    "not compared, some are wrong. Another rng chooses others."
+    "{these} are right, but the slopes along random directions are not: among the elements that "
+    "were not compared, some are wrong. Another rng chooses others."
 )
 _KINKS = (
     " At {count} of them, f has a kink (as relu, abs or max at 0): there the gradient lies between "
@@ -311,6 +386,17 @@ _SYMMETRIC = (
 )
 _UNKNOWN = " At {count} more, f is not finite beside x, and nothing is known."
 _WORST = "Worst: element {place} is {own:.8g}; the difference is {right:.8g} ± {error:.1g}."
+
+
+def _listed(places: list[tuple[Any, ...]]) -> str:
+    """Return the first places in words."""
+    shown = ", ".join(map(str, places[:_SHOWN]))
+    more = len(places) - _SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+# So many places are listed in a message.
+_SHOWN = 5
 
 
 def _inconclusive(message: str, cause: str, given: Vector) -> GradientCheck:
@@ -349,11 +435,10 @@ def _sampled(sizes: list[int], rng: np.random.Generator) -> np.ndarray:
     )
 
 
-def _differences(f: Function, x: Tree, chosen: np.ndarray, n: int, noise: float) -> tuple[Any, Any]:
+def _differences(of: _Start, chosen: np.ndarray, n: int) -> tuple[Any, Any]:
     """Return the numerical gradient in the chosen elements, and its error."""
-    directions = None if len(chosen) == n else _only(chosen, x)
-    central = settings(1, "central", None)._replace(expects_change=False, noise=noise)
-    result = leafwise(f, x, central, shape_of_x, True, directions)
+    directions = None if len(chosen) == n else _only(chosen, of.x)
+    result = leafwise(of.f, of.x, of.settings(), shape_of_x, True, directions)
     return Vector(result.value).numbers[chosen], Vector(result.error).numbers[chosen]
 
 
@@ -367,63 +452,40 @@ def _only(chosen: np.ndarray, x: Tree) -> list[Directions]:
     ]
 
 
-@contextmanager
-def _along(f: Function, x: Tree, v: Tree) -> Iterator[tuple[Callable[[float], float], float]]:
-    """Give f(x + s · scale · v) as a function of the number s, and the scale.
-
-    The scale makes s relative to max(1, |x|).
-    """
-    line = Line(f, x, v, settings(1, "central", None, of_numbers=False))
-    s = line.differences.x
-    with line.function() as moved:
-        yield lambda step: number(moved(s + float(step))), number(line.scale)
-
-
 _DIRECTIONS = 3
 _LEVELS = 6
 
 
-def _along_directions(
-    f: Function,
-    x: Tree,
-    given: Vector,
-    value: float,
-    directions: list[Tree],
-    noise: float,
-    eps: float,
-) -> tuple[float, bool]:
+def _along_directions(of: _Start, given: Vector, directions: list[Tree]) -> tuple[float, bool]:
     """Return the order of the remainder, and whether a slope is not that of the gradient.
 
     Whether one is, matters only where not all elements are compared.
     """
     orders, apart = [], []
-    central = settings(1, "central", None, of_numbers=False)._replace(noise=noise)
     for v in directions:
         moves = given.numbers * Vector(v).numbers
         slope = float(moves.sum())
-        with _along(f, x, v) as (along, scale):
-            orders.append(_remainder_order(along, slope * scale, value, noise, eps))
+        with of.along(v) as (along, scale):
+            orders.append(_remainder_order(along, slope * scale))
         if len(moves) > _MOST:
-            known = directional(f, x, v, central, True)
+            known = directional(of.f, of.x, v, of.settings(of_numbers=False), True)
             off = abs(slope - number(known.value))
-            allowed = 5 * number(known.error) + math.sqrt(eps) * float(np.linalg.norm(moves))
+            allowed = 5 * number(known.error) + math.sqrt(of.eps) * float(np.linalg.norm(moves))
             if off > allowed:
-                with _along(f, x, v) as (along, scale):
-                    finding = second_look(along, slope * scale, off * scale, noise, eps, value)
+                with of.along(v) as (along, scale):
+                    finding = along.second_look(slope * scale, off * scale)
             apart.append(off > allowed and finding is Finding.WRONG)
     measured = [order for order in orders if not math.isnan(order)]
     return (float(np.median(measured)) if measured else math.nan), bool(apart) and all(apart)
 
 
-def _remainder_order(
-    f: Callable[[float], float], slope: float, value: float, noise: float, eps: float
-) -> float:
+def _remainder_order(along: Profile, slope: float) -> float:
     """Return the exponent p of f(x + hv) - f(x) - h · slope ~ h^p; NaN where it is rounding."""
     points = []
     for level in range(_LEVELS):
-        h = eps**0.25 / 2**level
-        remainder = abs(f(h) - value - h * slope)
-        if remainder > 100 * max(noise, eps * abs(h * slope)):
+        h = along.eps**0.25 / 2**level
+        remainder = abs(along.f(h) - along.value - h * slope)
+        if remainder > 100 * max(along.noise, along.eps * abs(h * slope)):
             points.append((math.log(h), math.log(remainder)))
     if len(points) < 3:
         return math.nan

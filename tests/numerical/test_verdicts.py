@@ -1,0 +1,263 @@
+"""Of gradients that are right, none is called wrong; of those that are wrong, none correct."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import gdx
+from gdx.testing import assert_gradient
+
+RNG = np.random.default_rng(0)
+A, B = RNG.standard_normal((6, 6)), RNG.standard_normal((8, 6)) / 2
+SIGNS, C = RNG.choice([-1.0, 1.0], 8), RNG.uniform(0.5, 2, 6)
+X = RNG.standard_normal(6)
+APART = np.asarray([0.5, -1.0, 2.0, -0.25, 1.5, -3.0])  # from each other and from zero
+
+
+class Case(NamedTuple):
+    """A function of x, its gradient by hand, and where it is checked; xp is the namespace of x."""
+
+    f: Any  # f(xp, x)
+    gradient: Any  # by NumPy, in float64
+    x: np.ndarray = X
+
+
+def matrices(xp, x, *constants):
+    return [xp.asarray(c, dtype=x.dtype) for c in constants]
+
+
+def quadratic(xp, x):
+    [a] = matrices(xp, x, A)
+    return x @ a @ x
+
+
+def logistic(xp, x):
+    b, signs = matrices(xp, x, B, SIGNS)
+    return xp.mean(xp.log1p(xp.exp(-signs * (b @ x)))) + 0.05 * xp.sum(x * x)
+
+
+def rosenbrock(xp, x):
+    return xp.sum(10 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def rosenbrock_gradient(x):
+    g = np.zeros_like(x)
+    g[:-1] = -40 * x[:-1] * (x[1:] - x[:-1] ** 2) - 2 * (1 - x[:-1])
+    g[1:] += 20 * (x[1:] - x[:-1] ** 2)
+    return g
+
+
+def layer(xp, x):
+    [b] = matrices(xp, x, B)
+    return xp.sum(xp.tanh(b @ x))
+
+
+def normalised(xp, x):
+    y = (x - xp.mean(x)) / xp.sqrt(xp.mean((x - xp.mean(x)) ** 2))
+    return xp.sum(y)
+
+
+def softmax(xp, x):
+    power = xp.exp(x - xp.max(x))
+    return power / xp.sum(power)
+
+
+def entropy(xp, x):
+    return xp.log(xp.sum(xp.exp(x))) - x[2]
+
+
+def softmax_by_hand(x):
+    return np.exp(x) / np.exp(x).sum()
+
+
+def weighed_softmax(xp, x):
+    [c] = matrices(xp, x, C)
+    return xp.sum(c * softmax(xp, x))
+
+
+def weighed_softmax_gradient(x):
+    p = softmax_by_hand(x)
+    return p * (C - C @ p)
+
+
+CASES = {
+    "quadratic": Case(quadratic, lambda x: (A + A.T) @ x),
+    "logistic": Case(
+        logistic, lambda x: -(B.T @ (SIGNS / (1 + np.exp(SIGNS * (B @ x))))) / 8 + 0.1 * x
+    ),
+    "rosenbrock": Case(rosenbrock, rosenbrock_gradient, 1 + X / 4),
+    "exp": Case(lambda xp, x: xp.sum(xp.exp(x)), np.exp),
+    "layer": Case(layer, lambda x: B.T @ (1 - np.tanh(B @ x) ** 2)),
+    "norm": Case(lambda xp, x: xp.sqrt(xp.sum(x * x)), lambda x: x / np.linalg.norm(x)),
+    "rational": Case(lambda xp, x: xp.sum(1 / (1 + x * x)), lambda x: -2 * x / (1 + x * x) ** 2),
+    "log": Case(lambda xp, x: xp.mean(xp.log(x)), lambda x: 1 / x / 6, abs(X) + 0.5),
+    "entropy": Case(entropy, lambda x: softmax_by_hand(x) - np.eye(6)[2]),
+    "weighed softmax": Case(weighed_softmax, weighed_softmax_gradient),
+    "product": Case(lambda xp, x: xp.prod(x), lambda x: np.prod(x) / x, APART),
+    "cubes": Case(lambda xp, x: xp.sum(x * x * x), lambda x: 3 * x * x, APART),
+    "mean of sines": Case(lambda xp, x: xp.mean(xp.sin(x)), lambda x: np.cos(x) / 6),
+    "quick sines": Case(lambda xp, x: xp.sum(xp.sin(30 * x)), lambda x: 30 * np.cos(30 * x)),
+    # What is zero:
+    "sum of softmax": Case(lambda xp, x: xp.sum(softmax(xp, x)), np.zeros_like),
+    "sum of a normalised array": Case(normalised, np.zeros_like),
+    "constant": Case(lambda xp, x: 5 + 0 * x[0], np.zeros_like),
+    "minimum": Case(lambda xp, x: xp.sum((x - 0.5) ** 2), lambda x: 2 * (x - 0.5), X * 0 + 0.5),
+    "flat minimum": Case(
+        lambda xp, x: xp.sum(x[1:] ** 4) + x[0], lambda x: np.append(1.0, 4 * x[1:] ** 3), X * 0
+    ),
+    "of one element": Case(
+        lambda xp, x: xp.exp(x[3]), lambda x: np.exp(x[3]) * (np.arange(6) == 3)
+    ),
+    # What is rough, large or small:
+    "relu": Case(
+        lambda xp, x: xp.sum(xp.maximum(x, 0 * x)), lambda x: np.where(x > 0, 1.0, 0.0), APART
+    ),
+    "abs at zero": Case(lambda xp, x: xp.sum(abs(x)), np.zeros_like, X * 0),
+    "largest": Case(lambda xp, x: xp.max(x), lambda x: np.where(x == x.max(), 1.0, 0.0), APART),
+    "large curvature": Case(
+        lambda xp, x: 1e6 * x[0] ** 2 + xp.sum(x[1:]),
+        lambda x: np.append(2e6 * x[0], np.ones(5)),
+        np.append(0.7, X[1:]),
+    ),
+    "large offset": Case(lambda xp, x: xp.sum(x * x) + 1e14, lambda x: 2 * x),
+    "some offset": Case(lambda xp, x: xp.sum(x * x) + 100, lambda x: 2 * x),
+    "small": Case(lambda xp, x: 1e-6 * xp.sum(x * x), lambda x: 2e-6 * x),
+    "scales": Case(
+        lambda xp, x: xp.sum(x * xp.asarray(10.0 ** np.arange(-3, 3), dtype=x.dtype)),
+        lambda x: 10.0 ** np.arange(-3, 3),
+    ),
+    "at large x": Case(lambda xp, x: xp.sum(x * x) / 1e6, lambda x: 2 * x / 1e6, 1e3 * APART),
+    "at small x": Case(lambda xp, x: xp.sum(xp.cos(x) + x), lambda x: 1 - np.sin(x), APART / 1e4),
+}
+BUGS = {
+    "factor 1.3": lambda g, x: 1.3 * g,
+    "sign": lambda g, x: -g,
+    "zero": lambda g, x: 0 * g,
+    "one": lambda g, x: g + 0.5 * (np.arange(6) == 4) * (abs(g[4]) + abs(g).max()),
+    "order": lambda g, x: np.roll(g, 1),
+    "shift": lambda g, x: g + 0.3 * abs(g).max(),
+    "more": lambda g, x: g + 1.0,
+}
+WRONG = [
+    (name, bug)
+    for name, case in CASES.items()
+    for bug, plant in BUGS.items()
+    if name != "abs at zero"  # where any slope from -1 to 1 is one
+    and not np.allclose(plant(case.gradient(case.x), case.x), case.gradient(case.x), rtol=0.01)
+]
+# What is added is below the roundings of f in some of these; there, nothing can be told.
+HIDDEN = {
+    "float64": {"large offset"},
+    "float32": {"large offset", "large curvature", "at large x"},
+}
+
+
+def checked(dtype, name, bug=None):
+    case, (xp, of) = CASES[name], arrays_of(dtype)
+    x = xp.asarray(case.x, dtype=of)
+    at = np.asarray(x, dtype=np.float64)
+    g = case.gradient(at)
+    given = g if bug is None else BUGS[bug](g, at)
+    return gdx.check_gradient(lambda x: case.f(xp, x), x, xp.asarray(given, dtype=of))
+
+
+def arrays_of(dtype):
+    """Return the namespace and the dtype of a name."""
+    if dtype == "bfloat16":
+        jnp = pytest.importorskip("jax").numpy
+        return jnp, jnp.bfloat16
+    return np, np.dtype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_no_right_gradient_is_called_wrong(dtype):
+    verdicts = {name: checked(dtype, name) for name in CASES}
+    assert {name: str(check) for name, check in verdicts.items() if check.verdict == "wrong"} == {}
+    told = {name for name, check in verdicts.items() if check}
+    assert {"sum of softmax", "sum of a normalised array", "constant", "minimum"} <= told
+    if dtype in HIDDEN:
+        assert set(CASES) - told <= HIDDEN[dtype]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_no_wrong_gradient_is_called_correct(dtype):
+    pairs = WRONG[:: 2 if dtype == "bfloat16" else 1]
+    verdicts = {pair: checked(dtype, *pair) for pair in pairs}
+    assert {pair: str(check) for pair, check in verdicts.items() if check} == {}
+    untold = {name for (name, _), check in verdicts.items() if check.verdict != "wrong"}
+    if dtype in HIDDEN:
+        assert untold <= HIDDEN[dtype]
+
+
+@pytest.mark.parametrize("curvature", [1e6, 1e8])
+@pytest.mark.parametrize("at", [0.5, 1, 5, 100])
+@pytest.mark.parametrize("slope", [1, -1, 0, 2])
+def test_a_slope_below_the_rounding_of_another_one(curvature, at, slope):
+    x = np.asarray([at, 1.0], dtype=np.float32)
+    check = gdx.check_gradient(
+        lambda x: np.float32(curvature) * x[0] ** 2 + x[1],
+        x,
+        np.asarray([2 * curvature * at, slope], dtype=np.float32),
+    )
+    assert (check.verdict, check.cause, check.worst) == ("inconclusive", "rounding", (1,))
+    assert "nothing is known of (1,): what f is rounded to" in check.message
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_bias_that_is_normalised_away(dtype):
+    """Its gradient is zero, but for rounding; those of the other parameters are not."""
+    x, t = RNG.standard_normal((20, 4)).astype(dtype), RNG.integers(0, 3, 20)
+
+    def loss(p):
+        h = x @ p["W"] + p["b"]
+        h = h - h.mean(axis=0)
+        return gdx.softmax_cross_entropy(h / (h * h).mean(axis=0) ** 0.5 * p["scale"], t)
+
+    params = {
+        "W": RNG.standard_normal((4, 3)).astype(dtype),
+        "b": np.full(3, 0.3, dtype),
+        "scale": np.ones(3, dtype),
+    }
+    assert_gradient(loss, params)
+    g = gdx.grad(loss)(params)
+    assert gdx.check_gradient(loss, params, {**g, "b": g["b"] + dtype(0.01)}).verdict == "wrong"
+
+
+def test_many_elements_of_which_nothing_is_known():
+    x = np.ones(9, dtype=np.float32)
+    many = gdx.check_gradient(
+        lambda x: np.float32(1e6) * x[0] ** 2 + np.sum(x[1:]), x, np.append(2e6, np.ones(8))
+    )
+    assert "(1,), (2,), (3,), (4,), (5,) and 3 more" in many.message
+
+
+@pytest.mark.parametrize("frequency", [1e3, 1e6, 1e9])
+def test_a_zero_gradient_of_what_oscillates(frequency):
+    x = RNG.standard_normal(4)
+    check = gdx.check_gradient(lambda x: np.sum(np.sin(frequency * x)), x, np.zeros(4))
+    assert check.verdict != "correct", str(check)
+    assert check.verdict == "wrong" or frequency == 1e9
+
+
+def test_x_scale_sets_the_unit_of_the_steps():
+    """By default the unit is max(1, |x|), and the steps lead beyond 0, where log is NaN."""
+    x = np.asarray([1e-8, 2e-8])
+    f = lambda x: np.sum(np.log(x))  # noqa: E731
+    assert gdx.check_gradient(f, x, 1 / x).verdict == "inconclusive"
+    for scale in (1e-8, x, x.tolist()):
+        assert gdx.check_gradient(f, x, 1 / x, x_scale=scale)
+        assert gdx.check_gradient(f, x, 1.01 / x, x_scale=scale).cause == "factor"
+    tree = {"a": x[:1], "b": [x[1:]]}
+    by_tree = gdx.check_gradient(
+        lambda p: f(p["a"]) + f(p["b"][0]),
+        tree,
+        {"a": 1 / x[:1], "b": [1 / x[1:]]},
+        x_scale={"a": 1e-8, "b": [x[1:]]},
+    )
+    assert by_tree
+    for scale, message in ((-1, "x_scale must be a positive"), (np.ones(3), "the shape of x")):
+        with pytest.raises(ValueError, match=message):
+            gdx.check_gradient(f, x, 1 / x, x_scale=scale)
