@@ -113,6 +113,41 @@ def test_plain_gradients_take_steps_as_wide_as_the_noise_needs(method, kind, vec
     assert np.quantile(off, 0.95) < ALLOWED[method, kind]
 
 
+@pytest.mark.parametrize("digits", [5, 7, 9])
+@pytest.mark.parametrize("unit", [1e-200, 1e-12, 1e-8, 1e-3, 1e3, 3e4, 1e9, 1e200])
+def test_digits_are_counted_in_any_unit(unit, digits):
+    """The text of a simulation has so many digits, whatever the unit of f."""
+    off = []
+    for of in SMOOTH.values():
+        for _, x, exact in cases("text", "gradient", of):
+
+            def f(x, of=of):
+                return float(f"{unit * (2 + of(x)[0]):.{digits - 1}e}")
+
+            found, error = gdx.numerical_gradient(f, x, return_error=True)
+            assert np.mean(abs(found / unit - exact) < 10 * error / unit) >= 2 / 3
+            plain = gdx.numerical_gradient(f, x) / unit
+            off.append(abs(plain - exact).max() / abs(exact).max())
+    assert np.median(off) < 10 * 10 ** (-(digits - 1) * 2 / 3)
+
+
+@pytest.mark.filterwarnings("ignore:f did not react")
+@pytest.mark.parametrize(
+    "how", [{}, {"h": 1e-3}, {"h": 1e-5}, {"x_scale": 0.01}, {"method": "forward"}, {"order": 4}]
+)
+def test_an_f_that_stays_on_one_stair_is_off_by_the_stair(how):
+    x = np.asarray([0.3, 1.1])
+    for digits in (3, 4, 5):
+        found, error = gdx.numerical_gradient(
+            lambda x, k=digits: float(f"{np.exp(x).sum():.{k - 1}e}"), x, return_error=True, **how
+        )
+        assert (abs(found - np.exp(x)) < 10 * error).all()
+    _, error = gdx.numerical_jacobian(
+        lambda x: np.stack([x[0] ** 2, x[1] * 0 + 2.5]), x, return_error=True, **how
+    )
+    assert (error < 1e-6).all()  # 2.5 is a number of its own
+
+
 def test_the_noise_of_f_is_looked_for_once_in_a_descent():
     """The first gradient tells; those after it cost two evaluations an element, as ever."""
     calls = []

@@ -100,8 +100,9 @@ def _deviation(values_at: Callable[[float], Array], eps: float, on_host: bool) -
     `eps`, the narrowest first. The first in which noise is seen tells it; the first two, where f
     has one value at the narrowest: it may be a staircase. On the host, no others are looked at, but
     one more where each point lies a whole number of stairs above the one before, and the widest
-    where f is rounded and has one value in all others. The method is that of J. J. Moré and S. M.
-    Wild (2011), Estimating computational noise, SIAM Journal on Scientific Computing 33, 1292-1314.
+    where f is rounded and has one value in all others; and a rounded f is off by a unit of its last
+    digit, at least. The method is that of J. J. Moré and S. M. Wild (2011), Estimating
+    computational noise, SIAM Journal on Scientific Computing 33, 1292-1314.
     """
     first, *wider = sorted({min(eps**power, _WIDEST) for power in _POWERS})
     values = values_at(first)
@@ -112,7 +113,7 @@ def _deviation(values_at: Callable[[float], Array], eps: float, on_host: bool) -
     for spacing in [*wider, _WIDEST] if on_host else wider:
         searched = ~seen | stairs
         if on_host and spacing == _WIDEST:
-            searched = searched & ~seen & _are_short(values[0, ...])
+            searched = searched & ~seen & (_last_digit(values[:1, ...]) > 0)
         if on_host and not bool(xp.any(searched)):
             break
         values = values_at(spacing)
@@ -126,6 +127,8 @@ def _deviation(values_at: Callable[[float], Array], eps: float, on_host: bool) -
         stairs = stairs & ~(seen & other_seen)
         seen = seen | other_seen
         narrower = spacing
+    if on_host and bool(xp.any(~seen)):
+        deviation = xp.where(seen, deviation, _last_digit(values) / math.sqrt(12))
     return deviation
 
 
@@ -169,7 +172,13 @@ def largest_of(values: list[Array]) -> Array:
 # differences than in its first ones; or it is rough, or nearly stationary.
 _ROUGH = 1e-3
 _FLOAT32 = 2.0**29 + 1  # its product splits a float64 into a float32 and a rest (Dekker 1971)
-_TEN_DIGITS = 1e10
+# Of a number m · 2^e, with 1/2 <= m < 1, ten digits or eleven lie before the point if it is
+# multiplied by the e-th of these powers of ten; the list goes around, from the negative e.
+_TO_TEN_DIGITS = [
+    float(f"1e{9 - math.floor((e - 1) * math.log10(2))}") for e in [*range(1025), *range(-1074, 0)]
+]
+# A number of one digit or two is no rounded one: many functions have it for their value.
+_FEWEST = 3
 
 
 def suspected(ends: Sequence[float]) -> bool:
@@ -188,17 +197,30 @@ def suspected(ends: Sequence[float]) -> bool:
     return rough > _ROUGH * (abs(first - second) + abs(third - fourth))
 
 
-def _are_short(values: Array) -> np.ndarray:
-    """Tell of which numbers, on the host, `_is_short` is true."""
-    numbers = to_numpy(values).real
-    short = map(_is_short, numbers.reshape(-1).tolist())
-    return np.fromiter(short, bool, numbers.size).reshape(numbers.shape)
-
-
 def _is_short(value: float) -> bool:
     """Tell whether a number is one of float32 or has ten decimal digits at most."""
     wide = value * _FLOAT32
     if wide - (wide - value) == value:
         return value != 0
-    digits = abs(value) * _TEN_DIGITS
-    return digits < 1e13 and 0.5 - abs(digits % 1.0 - 0.5) <= 4 * 2.0**-52 * digits
+    digits = abs(value)
+    digits *= 1e10 if 0.1 < digits < 1e3 else _TO_TEN_DIGITS[math.frexp(value)[1]]
+    return 0.5 - abs(digits % 1.0 - 0.5) <= 4 * 2.0**-52 * digits
+
+
+def _last_digit(values: Array) -> np.ndarray:
+    """Return the unit of the last decimal digit of values along the first axis, on the host.
+
+    It is 0 where there are more than ten digits, or so few that nothing was rounded.
+    """
+    numbers = abs(to_numpy(values).real)
+    with np.errstate(all="ignore"):
+        size = numbers.max(axis=0)
+        unit, found = np.zeros(size.shape), np.zeros(size.shape, dtype=bool)
+        for digits in range(1, 11):
+            place = 10.0 ** (np.floor(np.log10(size)) + 1 - digits)
+            scaled = numbers / place
+            whole = abs(scaled - np.round(scaled)) <= 8 * 2.0**-52 * scaled
+            fits = whole.all(axis=0) & (size > 0) & ~found
+            unit[fits] = place[fits] if digits >= _FEWEST else 0.0
+            found |= fits
+    return np.asarray(unit)
