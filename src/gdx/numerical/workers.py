@@ -24,8 +24,8 @@ _FORMS = (
     "concurrent.futures.Executor or a dask.distributed.Client; got {workers!r}."
 )
 _NOT_PICKLED = (
-    "workers={workers}: f cannot be sent to another process ({reason}). Define it at the top level "
-    "of a module, or use threads: workers=concurrent.futures.ThreadPoolExecutor({workers})."
+    "workers={workers!r}: f cannot be sent to another process ({reason}). Define it at the top "
+    "level of a module, or use threads: workers=concurrent.futures.ThreadPoolExecutor()."
 )
 _DIED = (
     "workers={workers}: a process died before it had finished. Either f ended it or the system "
@@ -36,6 +36,7 @@ _TAKES_NONE = (
     "workers={workers!r} takes no work ({reason}). If that pool, executor or client is closed, "
     "hand over one that is open."
 )
+_UNPICKLED = (pickle.PicklingError, AttributeError, TypeError)  # what pickle raises
 _ATTEMPTS = 3
 
 
@@ -84,11 +85,15 @@ def run(
     """
     if _is_number(workers):
         return _by_processes(function, shared, tasks, workers, fork)
-    if _is_executor(workers):
-        return _by_executor(workers, functools.partial(function, shared), tasks)
     if isinstance(workers, Cluster):
         return workers.results(function, shared, tasks)
-    return _by_map(workers, functools.partial(function, shared), tasks)
+    work = functools.partial(function, shared)
+    try:
+        return (_by_executor if _is_executor(workers) else _by_map)(workers, work, tasks)
+    except _UNPICKLED as error:
+        if _raises_the_same(error, pickle.dumps, work):
+            raise TypeError(_NOT_PICKLED.format(workers=workers, reason=error)) from error
+        raise
 
 
 def _by_map(
@@ -98,20 +103,20 @@ def _by_map(
         results = mapping(function, tasks)
         results = list(results) if isinstance(results, Iterable) else []
     except Exception as error:
-        if _raises_without_f(mapping, error):
+        if _raises_the_same(error, lambda: list(mapping(bool, [0]))):
             raise _takes_none(mapping, error) from error
         raise
-    if len(results) != len(tasks):
+    if len(results) != len(tasks) or not all(isinstance(result, list) for result in results):
         raise ValueError(
-            f"workers={mapping!r} returned {len(results)} results for {len(tasks)} tasks; it must "
-            "work like map."
+            f"workers={mapping!r} must work like map: return what the function returns for each of "
+            f"{len(tasks)} tasks, {len(tasks)} lists; it returned {len(results)} results."
         )
     return results
 
 
-def _raises_without_f(mapping: Callable[..., Any], error: Exception) -> bool:
+def _raises_the_same(error: Exception, function: Callable[..., Any], *args: Any) -> bool:
     try:
-        list(mapping(bool, [0]))
+        function(*args)
     except Exception as other:
         return type(other) is type(error) and str(other) == str(error)
     return False
@@ -190,7 +195,7 @@ def _start_method(fork: bool) -> str:
 def _check_pickles(shared: Shared, workers: int) -> None:
     try:
         pickle.dumps(shared)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
+    except _UNPICKLED as error:
         raise TypeError(_NOT_PICKLED.format(workers=workers, reason=error)) from error
 
 
