@@ -367,3 +367,48 @@ def test_no_derivative_of_a_direction_in_torch():
 def test_no_room_along_a_direction():
     with pytest.raises(ValueError, match="bounds leave no room to move x along v"):
         gdx.numerical_jvp(np.sum, np.asarray([1.0, 0.0]), np.ones(2), bounds=(0, 1))
+
+
+NESTED = {"a": np.ones(2), "c": [np.full(2, 2.0)], "e": (np.asarray(3.0),)}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"bounds": (0, 5)},
+        {"bounds": (0, 5), "return_error": True},
+        {"bounds": (0, 5), "method": "complex"},
+        {"bounds": ({"a": 0, "c": [np.zeros(2)], "e": (0,)}, 5)},
+        {"bounds": (0.5, 3), "order": 4},
+        {"x_scale": {"a": 0.1, "c": [np.asarray([0.2, 0.1])], "e": (0.5,)}},
+        {"x_scale": 0.1, "bounds": (0, 3)},
+    ],
+)
+def test_options_along_a_direction_in_nested_trees(how):
+    def f(p):
+        return np.sum(p["a"] ** 2) + np.sum(p["c"][0] ** 3) + p["e"][0] ** 2
+
+    v = {"a": [1.0, -1.0], "c": [[0.5, 0.25]], "e": (2.0,)}
+    found = gdx.numerical_jvp(f, NESTED, v, **how)
+    np.testing.assert_allclose(found[0] if "return_error" in how else found, 21, rtol=1e-6)
+
+
+@pytest.mark.parametrize("large", [1e4, 1e7, 1e10])
+def test_a_direction_in_which_elements_of_very_different_size_move(large):
+    """The step fits the small one, unless that is lost in the rounding of the large one."""
+    x, v = np.asarray([large, 1.0]), np.ones(2)
+    found, error = gdx.numerical_jvp(np.sum, x, v, return_error=True)
+    assert abs(found - 2) < 10 * error
+    assert gdx.numerical_jvp(np.sum, x, v) == pytest.approx(2, abs=(2.0**-52 * large) ** (2 / 3))
+
+
+@pytest.mark.filterwarnings("ignore:f is not finite beside x, or a step vanished")
+def test_a_direction_in_which_nothing_moves():
+    x = np.full(2, 1e10)
+    for how, message in (
+        ({"h": 1e-8}, "h=1e-08 vanished"),
+        ({"x_scale": 1e-9}, "x_scale=1e-09 makes steps that vanish"),
+    ):
+        with pytest.warns(RuntimeWarning, match=message):
+            assert np.isnan(gdx.numerical_jvp(np.sum, x, np.ones(2), **how))
+    assert gdx.numerical_jvp(np.sum, np.ones(2), np.asarray([1.0, 1e-17])) == pytest.approx(1)

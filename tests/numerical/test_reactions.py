@@ -162,3 +162,33 @@ def test_a_complex_step_costs_one_evaluation_more():
             lambda x: np.sum(np.exp(x)), np.ones(n), method="complex", full_output=True
         )
         assert result.nfev == n + 1
+
+
+def test_a_complex_step_through_a_function_that_is_not_analytic_in_a_small_part():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(50, 5)), rng.normal(size=50)
+    x = np.linspace(0.5, 2, 300)
+    for f, at in (
+        (lambda w: np.sum((a @ w - b) ** 2) + 0.01 * np.vdot(w, w), np.ones(5)),
+        (lambda x: np.sum(x[1:] ** 2) + np.vdot(x[0], x[0]), x),
+    ):
+        with pytest.raises(TypeError, match="f is not analytic"):
+            gdx.numerical_gradient(f, at, method="complex")
+
+
+@pytest.mark.parametrize("size", [1e-280, 1e-290, 1e-295])
+def test_a_complex_step_whose_imaginary_part_underflows(size):
+    x = np.asarray([0.3, 1.1])
+    found, error = gdx.numerical_gradient(
+        lambda x: size * np.exp(x).sum(), x, method="complex", return_error=True
+    )
+    assert (abs(found - size * np.exp(x)) < error).all()
+
+
+@pytest.mark.filterwarnings("ignore:f is not finite beside x, or a step vanished")
+def test_a_complex_step_that_vanishes():
+    with pytest.warns(RuntimeWarning, match="x_scale=1e-300 makes steps that vanish"):
+        found = gdx.numerical_gradient(
+            lambda x: np.exp(x).sum(), np.ones(2), method="complex", x_scale=1e-300
+        )
+    assert np.isnan(found).all()

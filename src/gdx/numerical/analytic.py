@@ -21,9 +21,12 @@ _NOT_ANALYTIC = (
 )
 
 # A slope that differs by less than this share, or so many roundings, may be that of an analytic f.
-_SHARE = 0.01
+_SHARE = 1e-6
 _ROUNDINGS = 100
-_SAME = 0.1  # slopes of a smooth f in two steps differ by less than this share
+# Through curvature, the slope over a step is off by this share of its difference to that over a
+# wide one, at most; one that is rough differs by a larger share of itself.
+_CURVED = 0.1
+_SAME = 0.1
 
 
 def check_analytic(of: Differences, f: Function, x: Array, layout: Layout, values: Array) -> int:
@@ -41,7 +44,6 @@ def check_analytic(of: Differences, f: Function, x: Array, layout: Layout, value
     numbers = to_numpy(values)
     eps = max(of.eps, epsilon_of(values))
     narrow, wide = eps ** (1 / 2), eps ** (1 / 3)
-    line, factors = _line(of, h, wide)
     start = np.real(numbers[0])
 
     def slope(width: float) -> np.ndarray:
@@ -50,14 +52,18 @@ def check_analytic(of: Differences, f: Function, x: Array, layout: Layout, value
         return np.asarray((np.real(value) - start) / width)
 
     with np.errstate(all="ignore"):
+        line, factors = _line(of, h, wide)
         parts = np.imag(numbers) * along_first(factors, numbers.ndim, np)
         imaginary, real = parts.sum(axis=0), slope(narrow)
-        rounding = _ROUNDINGS * eps * abs(start) / narrow
-        wrong = abs(real - imaginary) > _SHARE * abs(parts).sum(axis=0) + rounding
+        underflow = abs(factors).sum() * np.finfo(parts.dtype).tiny
+        rounding = _ROUNDINGS * eps * abs(start) / narrow + underflow
+        allowed = _SHARE * abs(parts).sum(axis=0) + rounding
+        wrong = abs(real - imaginary) > allowed
         if not wrong.any():
             return 1
         # Where f is rough, curved or kinked, a wider step has another slope; of stairs, none.
         wider = slope(wide)
+        wrong &= abs(real - imaginary) > allowed + _CURVED * abs(wider - real)
         wrong &= (wider != 0) & (abs(wider - real) <= _SAME * abs(real) + rounding)
     if wrong.any():
         k = int(np.argmax(wrong))

@@ -79,6 +79,9 @@ class Differences:
         The epsilon of what the elements are rounded to, where that is coarser than their dtype.
     noise : float
         By how much the values of f are known to be off; 0, where that is to be estimated.
+    size : float
+        How large what is moved is, in the unit of the step, if it is larger than x: its rounding
+        counts.
     """
 
     def __init__(
@@ -94,12 +97,13 @@ class Differences:
         of_copy: bool = False,
         eps: float = 0.0,
         noise: float = 0.0,
+        size: float = 0.0,
     ) -> None:
         x, self.xp = floating(given, "x")
         self.known = known = library(self.xp)
         self.x = known.detached(x)
         self.stencil, self.evaluation, self.directions = of, evaluation, directions
-        self.expects_change, self.known_noise = expects_change, noise
+        self.expects_change, self.known_noise, self.size = expects_change, noise, size
         no_elements = 0 in x.shape
         self.empty = no_elements or (directions is not None and not len(directions))
         self.on_host = known.on_host(self.x)
@@ -138,7 +142,8 @@ class Differences:
     def _follow(self, eps: float) -> None:
         self.eps = eps
         # How far the next point lies from each element, where no other step is asked for.
-        self.step = Step(self.h, min(self.stencil.relative_step(eps), WIDEST), self.x_scale)
+        relative = self.stencil.relative_step(eps * max(1.0, self.size))
+        self.step = Step(self.h, min(relative, WIDEST), self.x_scale)
         self.screened |= eps > _DOUBLE
 
     def gradient(self, f: Function, x: Array) -> tuple[Array, int]:
@@ -302,8 +307,9 @@ class Differences:
         value, divisor = quotients.value, quotients.divisor
         xp = namespace_of(value)
         eps = max(self.eps, epsilon_of(quotients.values[0]))
-        if self.stencil.imaginary:
-            return eps * xp.abs(value)
+        if self.stencil.imaginary:  # below the normal numbers, imaginary parts lose their digits
+            tiny = float(xp.finfo(value.dtype).smallest_normal)
+            return eps * xp.abs(value) + xp.abs(self.divided(tiny + 0 * value, divisor))
         largest = self._beside(largest_of(quotients.values))
         if is_array(deviation):
             deviation = self._beside(deviation)
@@ -313,7 +319,7 @@ class Differences:
             amplification = along_first(amplification, value.ndim, xp)
         rounding = amplification * xp.expand_dims(largest, axis=0) + 0 * xp.abs(value)
         if self.stencil.derivative == 1:
-            x = self.xp.reshape(self.x, (-1,))
+            x = self.xp.abs(self.xp.reshape(self.x, (-1,))) + self.size
             rounding = rounding + xp.abs(eps * value * along_first(x, value.ndim, xp))
         return xp.abs(self.divided(rounding, divisor))
 
@@ -342,6 +348,10 @@ class Differences:
         self, f: Function, x: Array, layout: Layout, values: list[Array], fx: Array | None
     ) -> int:
         """Warn if x did not move or f did not notice; say how often f was evaluated for that."""
+        may_vanish = self.h is not None or self.x_scale is not None or self.bounds is not None
+        if may_vanish and bool(self.xp.any(layout.columns[0] == self.xp.reshape(x, (-1,)))):
+            warn_vanished(h=self.h, x_scale=self.x_scale)
+            return 0
         if self.stencil.imaginary:
             imaginary_part(values[0])
             count = 0
@@ -349,10 +359,6 @@ class Differences:
                 fx, count = self.evaluation.at_x(f, x), 1
                 check_real(fx)
             return count + check_analytic(self, f, x, layout, values[0])
-        may_vanish = self.h is not None or self.x_scale is not None or self.bounds is not None
-        if may_vanish and bool(self.xp.any(layout.columns[0] == self.xp.reshape(x, (-1,)))):
-            warn_vanished(h=self.h, x_scale=self.x_scale)
-            return 0
         if not self.expects_change or plainly_differ(values[0], values[-1]):
             return 0
         if not alike([*values, *([] if fx is None else [fx])]):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gdx.backends import Array, as_like, floating, namespace_of
@@ -11,6 +13,7 @@ from gdx.numerical.complex_parts import of_parts
 from gdx.numerical.leafwise import derivative_of_leaf, leafwise, shape_of_f_and_x
 from gdx.numerical.line import Line
 from gdx.numerical.locks import undisturbed
+from gdx.numerical.reactions import warn_vanished
 from gdx.numerical.result import Derivative, answer
 from gdx.numerical.settings import Settings, fx_given, settings
 from gdx.numerical.sparsity import Pattern
@@ -134,8 +137,9 @@ def numerical_jvp(
         The direction, of the structure and shapes of `x`; its length counts.
     h : float, optional
         The step, in units of `v`. By default, no element moves further than its own step in
-        `numerical_gradient` would be. The quotient divides by 2h: the rounding of x ± h v differs
-        from element to element, and counts where h v is small beside x.
+        `numerical_gradient` would be, unless one that is much larger would move by less than its
+        rounding, which counts: the quotient divides by 2h, not by what rounding makes of it in
+        each element.
     x_scale, method, order, bounds, f0, vectorized, workers, return_error, full_output
         As for `numerical_gradient`.
 
@@ -181,12 +185,17 @@ def directional(
 ) -> Derivative:
     """Return the derivative of `f` at the arrays `x` along `v`."""
     line = Line(f, x, v, chosen)
-    if chosen.h is not None and not chosen.stencil.imaginary:
-        line.check_moves(chosen.h)
     fx = fx_given(chosen.f0, line.differences.x, chosen.evaluation)
     with line.function() as moved:
         result = derivative_of_leaf(moved, line.differences, fx, _only, return_error)
-    return line.unscaled(result)
+    result = line.unscaled(result)
+    some, every = line.vanishes()
+    if every or (some and chosen.h is not None):
+        warn_vanished(h=chosen.h, x_scale=chosen.x_scale)
+    if every:
+        xp = namespace_of(result.value)
+        return replace(result, value=xp.full_like(result.value, math.nan))
+    return result
 
 
 def _only(quotients: Array, s: Array) -> Array:

@@ -121,7 +121,8 @@ def lay_out(
         if bounds is not None:  # the points leave the real axis alone
             here = xp.real(x)
             h = xp.where(bounds.hold(here), h + 0 * here, math.nan)
-        return Layout([x + 1j * h], [1.0], 0.0, h, h, 2)
+        distance = _nan_where_zero(h + 0 * xp.real(x), xp) if step.may_vanish else h
+        return Layout([x + 1j * h], [1.0], 0.0, distance, h, 2)
     if of.derivative > 1 or len(of.offsets) > 2:
         h = (x + h) - x  # that is a number by which x can be moved
     columns = [_moved(x, offset, h) for offset in of.offsets]

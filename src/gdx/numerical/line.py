@@ -24,7 +24,6 @@ from gdx.backends import (
 from gdx.numerical.differences import Differences
 from gdx.numerical.in_place import check_unchanged, memory_of
 from gdx.numerical.layout import Bounds, unit_of
-from gdx.numerical.reactions import warn_vanished
 from gdx.numerical.result import Derivative
 from gdx.numerical.settings import Settings, bounds_beside, length_beside
 from gdx.numerical.values import Function
@@ -35,18 +34,20 @@ from gdx.trees import Tree, coarsest_epsilon, leaves, map_leaves
 class Moved:
     """s ↦ f(x + s · v), clipped to bounds; a class, since workers pickle it.
 
-    With `places`, f is evaluated at these very arrays, into which the point is written.
+    `v` and `bounds` are in the order of the arrays of `x`. With `places`, f is evaluated at these
+    very arrays, into which the point is written.
     """
 
     f: Function
     x: Tree
-    v: Tree
-    bounds: Tree
+    v: list[Array]
+    bounds: list[Bounds | None]
     places: Tree = None
 
     def __call__(self, s: Array) -> Any:
         """Return f at the point, or at the stack of points, that belongs to s."""
-        point = map_leaves(lambda x, v, ends: _moved(x, v, s, ends), self.x, self.v, self.bounds)
+        each = zip(self.v, self.bounds, strict=True)
+        point = map_leaves(lambda x: _moved(x, s, *next(each)), self.x)
         if self.places is None:
             return self.f(point)
         map_leaves(_assign, self.places, point)
@@ -58,8 +59,8 @@ class Moved:
 class Line:
     """s ↦ f(x + s · scale · v), and how it is differentiated at s = 0.
 
-    The scale makes a step of s move no element by more than its own step would; where a step was
-    chosen, it is 1.
+    The scale makes a step of s move no element by more than its own step would, unless the rounding
+    of a larger element needs a wider one; where a step was chosen, it is 1.
     """
 
     def __init__(self, f: Function, x: Tree, v: Tree, chosen: Settings) -> None:
@@ -71,14 +72,14 @@ class Line:
         s = xp.zeros((), dtype=xp.result_type(*detached), device=device_of(detached[0]))
         self.scale = xp.ones_like(s)
         if chosen.h is None:
-            self.scale = _scale(chosen.at_leaves(_units, self.x), v, s, xp)
-        self.v = map_leaves(lambda leaf: leaf * xp.astype(self.scale, leaf.dtype), v)
-        self.bounds = chosen.at_leaves(
+            self.scale = _scale(chosen.of_leaves(_units, self.x), leaves(v), s, xp)
+        self.v = [leaf * xp.astype(self.scale, leaf.dtype) for leaf in leaves(v)]
+        self.bounds: list[Bounds | None] = chosen.of_leaves(
             lambda leaf, bounds, **_: bounds_beside(bounds[0], bounds[1], leaf), self.x
         )
         ends = (None, None)
         if chosen.bounds is not None:
-            ends = _range(self.x, self.v, self.bounds, s, xp)
+            ends = _range(detached, self.v, self.bounds, s, xp)
         self.differences = Differences(
             s,
             chosen.stencil,
@@ -88,15 +89,24 @@ class Line:
             expects_change=False,
             eps=coarsest_epsilon(self.x),
             noise=chosen.noise,
+            size=_size(detached, self.v) if chosen.h is None else 0.0,
         )
 
-    def check_moves(self, h: float) -> None:
-        """Warn if a step vanishes in an element of x; on the host, where looking is free."""
-        for x, v in zip(leaves(self.x), leaves(self.v), strict=True):
-            xp = namespace_of(x)
-            if library(xp).on_host(x) and bool(xp.any((v != 0) & (x + h * v == x))):
-                warn_vanished(h=h)
-                return
+    def vanishes(self) -> tuple[bool, bool]:
+        """Tell whether the step vanishes in an element that v moves, and whether in all of them.
+
+        On the host, where looking is free.
+        """
+        of = self.differences
+        if of.stencil.imaginary or not of.on_host:
+            return False, False
+        h = of.step.relative if of.h is None else of.h
+        some, every = False, True
+        for x, v in zip(leaves(self.x), self.v, strict=True):
+            xp, still = namespace_of(x), x + h * v == x
+            some = some or bool(xp.any((v != 0) & still))
+            every = every and bool(xp.all(still))
+        return some, some and every
 
     def unscaled(self, result: Derivative) -> Derivative:
         """Return the derivative along v from the one along scale · v."""
@@ -137,7 +147,7 @@ def _assign(place: Array, value: Array) -> None:
     place[...] = value
 
 
-def _moved(x: Array, v: Array, s: Array, bounds: Bounds | None) -> Array:
+def _moved(x: Array, s: Array, v: Array, bounds: Bounds | None) -> Array:
     xp = namespace_of(x)
     s = xp.astype(s, xp.result_type(x, s))
     point = x + xp.reshape(s, s.shape + (1,) * x.ndim) * v
@@ -163,19 +173,32 @@ def _units(x: Array, x_scale: Any, **_: Any) -> Array:
     return unit_of(x, xp.reshape(given, x.shape) if is_array(given) else given, xp)
 
 
-def _scale(units: Tree, v: Tree, s: Array, xp: Namespace) -> Array:
+def _scale(units: list[Any], v: list[Array], s: Array, xp: Namespace) -> Array:
     ratios = [
         xp.where(b == 0, math.inf, a / xp.where(b == 0, 1.0, xp.abs(b)))
-        for a, b in zip(leaves(units), leaves(v), strict=True)
+        for a, b in zip(units, v, strict=True)
     ]
     scale = _smallest(ratios, s, xp)
     return xp.where(xp.isfinite(scale), scale, 1.0)
 
 
-def _range(x: Tree, v: Tree, bounds: Tree, s: Array, xp: Namespace) -> tuple[Array, Array]:
+def _size(x: list[Array], v: list[Array]) -> float:
+    """Return how large the elements that v moves are against the largest move; 0 on a device."""
+    size, move = 0.0, 0.0
+    for a, b in zip(x, v, strict=True):
+        xp = namespace_of(a)
+        if library(xp).on_host(a) and 0 not in a.shape:
+            size = max(size, float(xp.max(xp.abs(xp.where(b == 0, xp.zeros_like(a), a)))))
+            move = max(move, float(xp.max(xp.abs(b))))
+    return size / move if move else 0.0
+
+
+def _range(
+    x: list[Array], v: list[Array], bounds: list[Bounds | None], s: Array, xp: Namespace
+) -> tuple[Array, Array]:
     """Return how far s may go to either side."""
     above, below = [], []
-    for a, b, ends in zip(leaves(x), leaves(v), leaves(bounds), strict=True):
+    for a, b, ends in zip(x, v, bounds, strict=True):
         if ends is None:
             continue
         moves = xp.where(b == 0, 1.0, b)

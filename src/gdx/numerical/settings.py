@@ -54,6 +54,12 @@ class Settings(NamedTuple):
             *each,
         )
 
+    def of_leaves(self, function: Callable[..., Any], x: Tree) -> list[Any]:
+        """Return the same as a list, whatever the function returns."""
+        found: list[Any] = []
+        self.at_leaves(lambda leaf, **own: found.append(function(leaf, **own)), x)
+        return found
+
     @contextmanager
     def sending(self, f: Function) -> Iterator[tuple[Function, Settings]]:
         """Give f and the settings with which a cluster is sent f once, whatever is made of f."""
