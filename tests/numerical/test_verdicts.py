@@ -151,7 +151,7 @@ WRONG = [
 # What is added is below the roundings of f in some of these; there, nothing can be told.
 HIDDEN = {
     "float64": {"large offset"},
-    "float32": {"large offset", "large curvature", "at large x"},
+    "float32": {"large offset", "large curvature", "at large x", "scales"},
 }
 
 
@@ -261,3 +261,88 @@ def test_x_scale_sets_the_unit_of_the_steps():
     for scale, message in ((-1, "x_scale must be a positive"), (np.ones(3), "the shape of x")):
         with pytest.raises(ValueError, match=message):
             gdx.check_gradient(f, x, 1 / x, x_scale=scale)
+
+
+P = np.asarray([0.1, 0.2, 0.3, 0.4])
+# Functions whose terms cancel at a point where their gradient is zero.
+CANCELLING = {
+    "x - sin": (lambda x: np.sum(x - np.sin(x)), np.zeros(3)),
+    "x - tanh": (lambda x: np.sum(x - np.tanh(x)), np.zeros(3)),
+    "tan - x": (lambda x: np.sum(np.tan(x) - x), np.zeros(3)),
+    "exp - 1 - x": (lambda x: np.sum(np.exp(x) - 1 - x), np.zeros(3)),
+    "1 - cos": (lambda x: np.sum(1 - np.cos(x)), np.zeros(3)),
+    "pseudo-Huber": (lambda x: np.sum(np.sqrt(1 + x * x) - 1), np.zeros(3)),
+    "Kullback-Leibler": (lambda x: np.sum(P.astype(x.dtype) * np.log(P / x) + x - P), P),
+    "quartic": (lambda x: np.sum((x - 1) ** 4) + 1, np.ones(3)),
+    "monkey saddle": (lambda x: x[0] ** 3 - 3 * x[0] * x[1] ** 2, np.zeros(2)),
+    "Rosenbrock": (lambda x: 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2, np.ones(2)),
+    "Lennard-Jones": (lambda x: np.sum(x**-12 - 2 * x**-6), np.ones(2)),
+    "variance": (np.var, np.full(4, 0.7)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", CANCELLING)
+def test_zeros_at_which_f_cancels(name, dtype):
+    f, x = CANCELLING[name]
+    x = x.astype(dtype)
+    check = gdx.check_gradient(f, x, np.zeros_like(x))
+    assert check.verdict != "wrong"
+    assert check or name == "exp - 1 - x", str(check)  # whose rounding is as large as its changes
+    assert gdx.check_gradient(f, x, np.ones_like(x)).verdict != "correct"
+
+
+ROUNDED_AT = {np.float64: 1e14, np.float32: 1e5}
+# Odd functions: over any step, their slopes on both sides agree, and are not that at 0.
+ODD = {
+    "tanh": (lambda x: np.tanh(10 * x), 10.0),
+    "sine": (lambda x: np.sin(10 * x), 10.0),
+    "cubic": (lambda x: x + 30 * x**3, 1.0),
+    "bump": (lambda x: 10 * x / (1 + 100 * x * x), 10.0),
+    "hard tanh": (lambda x: np.clip(10 * x, -1, 1), 10.0),
+}
+
+
+@pytest.mark.parametrize("offset", [0, 1e-3, 1])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", ODD)
+def test_wide_steps_across_an_odd_function(name, dtype, offset):
+    f, slope = ODD[name]
+    x, rest = np.zeros(1, dtype), dtype(offset * ROUNDED_AT[dtype])
+
+    def shifted(x):
+        return np.sum(f(x), dtype=x.dtype) + rest
+
+    assert gdx.check_gradient(shifted, x, np.full(1, slope, dtype)).verdict != "wrong"
+    for wrong in (0, -slope, 1.5 * slope, 0.5 * slope):
+        assert gdx.check_gradient(shifted, x, np.full(1, wrong, dtype)).verdict != "correct"
+
+
+@pytest.mark.parametrize("length", [1e-3, 1e-5, 1e-7, 1e-9])
+def test_features_of_which_the_differences_see_nothing(length):
+    x = np.asarray([0.7, -0.4]) * length
+    f = lambda x: np.sum(np.exp(-((x / length) ** 2) / 2))  # noqa: E731
+    g = -x / length**2 * np.exp(-((x / length) ** 2) / 2)
+    assert gdx.check_gradient(f, x, g).verdict != "wrong"
+    for wrong in (0 * g, -g, 1.5 * g):
+        assert gdx.check_gradient(f, x, wrong).verdict != "correct"
+        assert gdx.check_gradient(f, x, wrong, x_scale=length).verdict == "wrong"
+    assert gdx.check_gradient(f, x, g, x_scale=length)
+
+
+def test_zero_next_to_a_kink():
+    for distance in (1e-4, 1e-8, 1e-12):
+        x = np.asarray([1 + distance])
+        assert gdx.check_gradient(lambda x: np.sum(abs(x - 1)), x, np.ones(1))
+        assert gdx.check_gradient(lambda x: np.sum(abs(x - 1)), x, np.zeros(1)).verdict != "correct"
+
+
+def test_elements_at_which_f_is_not_defined():
+    check = gdx.check_gradient(
+        lambda x: np.sum(np.sqrt(x)), np.asarray([0, 1.0]), np.asarray([0, 0.5])
+    )
+    assert (check.verdict, check.cause) == ("inconclusive", "not finite")
+    x = np.asarray([1e5, -3e5], np.float32)
+    with pytest.warns(RuntimeWarning, match=r"x_scale=0\.001 makes steps that vanish"):
+        check = gdx.check_gradient(lambda x: np.sum(x * x), x, -2 * x, x_scale=1e-3)
+    assert check.verdict == "inconclusive"

@@ -86,18 +86,18 @@ def check_gradient(
     of x or of the gradient, whichever is coarser. An element is
 
     - right if \|g_i - d_i\| is within the doubt, and the doubt no more than a fifth of the element;
-    - wrong if \|g_i - d_i\| exceeds the doubt by more than 10 · eps · max_j \|d_j\|, and if steps
-      as small as the noise of f allows find the same;
-    - otherwise looked at again: it is right if such small steps know it better, if it lies between
-      the slopes on both sides of a kink (as that of abs or relu at 0), or if it is zero and f is
-      flat there; or else nothing is known of it.
+    - otherwise looked at again, over single steps of all sizes. It is wrong if \|g_i - d_i\|
+      exceeds the doubt by more than 10 · eps · max_j \|d_j\|, and steps over which f is as good as
+      linear contradict it, too. It is right if they contradict d_i instead, or know the element
+      better; if it lies between the slopes on both sides of a kink, as that of abs or relu at 0;
+      or if it is zero and f is flat there. Or else nothing is known of it.
 
-    The gradient is correct if all elements are right, and wrong if one is wrong. A symmetric
-    gradient at a symmetric matrix x is compared with the mean of the differences in (i, j) and
-    (j, i), where these differ: eigh and cholesky read one triangle alone, and `grad` has them as
-    functions of symmetric matrices. How the remainder \|f(x + hv) - f(x) - h⟨g, v⟩\| falls along
-    random directions v is reported, like h² where g is right; of more than 1000 elements, the
-    slopes along these directions must be right, too.
+    The gradient is correct if all elements are right, wrong if one is wrong, and otherwise
+    inconclusive. A symmetric gradient at a symmetric matrix x is compared with the mean of the
+    differences in (i, j) and (j, i), where these differ: eigh and cholesky read one triangle alone,
+    and `grad` has them as functions of symmetric matrices. How the remainder
+    \|f(x + hv) - f(x) - h⟨g, v⟩\| falls along random directions v is reported, like h² where g is
+    right; of more than 1000 elements, the slopes along these directions must be right, too.
 
     Parameters
     ----------
@@ -140,10 +140,12 @@ def check_gradient(
     named: f is random or not finite at x, or its rounding is too large against its slopes, as that
     of a large function in float32, and of most functions in bfloat16, which has two to three
     digits. Numbers are read from the device, `f` is evaluated 34 times for each element compared
-    (18 times in float32), up to 34 times more for one that is looked at again, and about 50 times
-    for all. A term of `f` that varies over less than the smallest step is not seen, nor one that
-    is smaller than the noise of `f`. An `x` that can be assigned is stepped in place, as by
-    `numerical_gradient`, which says what other threads see meanwhile.
+    (18 times in float32), up to 90 times more for one that is looked at again, and about 50 times
+    for all. What is smaller than some roundings of `f` is not seen; stairs and waves that are not
+    much larger can seem to be noise.
+
+    An `x` that can be assigned is stepped in place, as by `numerical_gradient`, which says what
+    other threads see meanwhile.
 
     References
     ----------
@@ -248,13 +250,14 @@ class _Start:
         """
         line = Line(self.f, self.x, v, self.settings(of_numbers=False))
         s, scale = line.differences.x, number(line.scale)
+        moves = abs(Vector(v).numbers) * scale
+        size = (abs(Vector(self.x).numbers) * (moves > 0)).max() / moves.max()
         with line.function() as moved:
-            yield (
-                Profile(
-                    lambda step: number(moved(s + float(step))), self.value, self.noise, self.eps
-                ),
-                scale,
-            )
+
+            def along(step: float) -> float:
+                return number(moved(s + float(step)))
+
+            yield Profile(along, self.value, self.noise, self.eps, min(float(size), 1.0)), scale
 
     def settings(self, of_numbers: bool = True) -> Settings:
         """Return how the differences are taken."""
@@ -277,9 +280,12 @@ def _compared(of: _Start, given: Vector, rng: np.random.Generator) -> GradientCh
     if evenly is not None:
         found, moves = evenly, [(v + v[mirrored]) / 2 for v in moves]
     directions = [tree_of(v, x) for v in moves]
+    largest = float(found.size[found.sure].max(initial=0.0))
+    parts = found.own, found.right, np.where(found.off > found.allowed, found.doubt, found.allowed)
     for k in map(int, found.unsettled):
         with of.along(unit(x, int(chosen[k]))) as (along, scale):
-            found.findings[k] = _second_look(along, scale, found, k)
+            slope, right, doubt = (float(part[k]) * scale for part in parts)
+            found.findings[k] = along.second_look(slope, right, doubt, largest * scale)
     order, apart = _along_directions(of, given, directions)
     i = found.worst
     place, own, right, error = (
@@ -288,7 +294,7 @@ def _compared(of: _Start, given: Vector, rng: np.random.Generator) -> GradientCh
         float(found.right[i]),
         float(found.errors[i]),
     )
-    these = f"{int(found.known.sum())} elements" + (f", chosen among {n}" if n > _MOST else "")
+    these = f"{len(chosen)} elements" + (f", chosen among {n}" if n > _MOST else "")
     where = _WORST.format(place=place, own=own, right=right, error=error)
     if found.where(Finding.WRONG).any():
         fine = found.known & ~found.where(Finding.KINK, Finding.RIGHT, Finding.UNCLEAR)
@@ -313,47 +319,25 @@ def _compared(of: _Start, given: Vector, rng: np.random.Generator) -> GradientCh
     return GradientCheck(verdict, message, cause, place, own, right, error, order)
 
 
-def _second_look(along: Profile, scale: float, found: Comparison, k: int) -> Finding:
-    """Return what is found of the k-th element, along which f has this profile."""
-    slope, off, doubt, allowed = (
-        float(part[k]) * scale for part in (found.own, found.off, found.doubt, found.allowed)
-    )
-    if not off <= allowed:
-        return along.second_look(slope, off)
-    largest = float(found.size[found.sure].max(initial=0.0)) * scale
-    if off <= doubt and along.is_zero(slope, doubt, largest):
-        return Finding.ZERO
-    return along.second_look(slope, max(off, doubt), tolerance=allowed)
-
-
 def _unless_wrong(
     found: Comparison, places: list[tuple[Any, ...]], these: str, where: str
 ) -> tuple[str, str | None, str]:
     """Return verdict, cause and message of a gradient in which no element was found wrong."""
-    known, own = found.known, found.own
-    if not known.any():
+    if not found.known.any():
         return "inconclusive", "not finite", _NOWHERE
-    unclear = found.where(Finding.UNCLEAR) | (~known & ~np.isfinite(own))
-    if unclear.any():
-        cause = "rounding" if known[unclear].all() else "not finite"
-        return (
-            "inconclusive",
-            cause,
-            _UNCLEAR.format(
-                places=_listed([places[k] for k in np.nonzero(unclear)[0]]),
-                these=these,
-                where=where,
-            ),
-        )
+    for cause, unclear, sentence in (
+        ("not finite", ~found.known, _UNKNOWN),
+        ("rounding", found.where(Finding.UNCLEAR), _UNCLEAR),
+    ):
+        if unclear.any():
+            listed = _listed([places[k] for k in np.nonzero(unclear)[0]])
+            return "inconclusive", cause, sentence.format(places=listed, these=these, where=where)
     share = (found.doubt[found.sure] / found.size[found.sure]).max(initial=0.0)
-    message = f"{these} agree with finite differences" + (
-        f", to {share:.1g} of each" if share else ""
-    )
+    to = f", to {share:.1g} of each" if share else ""
+    message = f"{these} agree with finite differences{to}."
     kinks = int(found.where(Finding.KINK).sum())
     if kinks:
         message += _KINKS.format(count=kinks)
-    if not known.all():
-        message += _UNKNOWN.format(count=int((~known).sum()))
     return "correct", "kink" if kinks else None, message
 
 
@@ -384,7 +368,10 @@ _SYMMETRIC = (
     "read one triangle: the gradient holds the mean of both, and is right for symmetric changes "
     "of x."
 )
-_UNKNOWN = " At {count} more, f is not finite beside x, and nothing is known."
+_UNKNOWN = (
+    "of {these}, nothing is known of {places}: f is not finite beside x, or the steps vanish in "
+    "the rounding of x. Choose another x, or an x_scale= that fits."
+)
 _WORST = "Worst: element {place} is {own:.8g}; the difference is {right:.8g} ± {error:.1g}."
 
 
@@ -469,11 +456,14 @@ def _along_directions(of: _Start, given: Vector, directions: list[Tree]) -> tupl
             orders.append(_remainder_order(along, slope * scale))
         if len(moves) > _MOST:
             known = directional(of.f, of.x, v, of.settings(of_numbers=False), True)
-            off = abs(slope - number(known.value))
+            right = number(known.value)
+            off = abs(slope - right)
             allowed = 5 * number(known.error) + math.sqrt(of.eps) * float(np.linalg.norm(moves))
             if off > allowed:
                 with of.along(v) as (along, scale):
-                    finding = along.second_look(slope * scale, off * scale)
+                    finding = along.second_look(
+                        *(number * scale for number in (slope, right, allowed))
+                    )
             apart.append(off > allowed and finding is Finding.WRONG)
     measured = [order for order in orders if not math.isnan(order)]
     return (float(np.median(measured)) if measured else math.nan), bool(apart) and all(apart)

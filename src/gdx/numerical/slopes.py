@@ -1,40 +1,45 @@
-"""A second look at one slope: over steps as small as the noise of f allows, or over wide ones."""
+"""A second look at one slope: at differences over steps of all sizes, from the narrowest on."""
 
 from __future__ import annotations
 
 import enum
+import functools
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 # A slope is known if no more than this share of it is in doubt: one that is 1.3 times too large is
 # seen.
 MOST_DOUBT = 0.2
 
-# The steps, in units of the one in which noise is as large as the doubt. The first of them is taken
-# only if it is narrow, the others until one tells; none is wider than the widest.
-_ABOVE_NOISE = (256, 16, 64)
-_NARROW = 1e-9
-_WIDEST = 1.0
-# So many deviations of noise are allowed.
-_DEVIATIONS = 4
-# Over a wide step, one-sided slopes of a smooth f differ by less than this share of the larger one.
-_SMOOTH = 0.5
-# At a kink, one-sided slopes differ by the same over three steps, up to this factor; through
-# curvature they differ in proportion to the step, through noise in inverse proportion.
-_SAME_JUMP = 1.5
-
-# The distances at which an f with the slope 0 is looked at, and where it must not be linear: there,
-# it shows a slope that is hidden by noise nearer to x.
-_DISTANCES = tuple(4.0**k for k in range(-3, 3))
-_FAR = (4.0**9, 4.0**10)
-# Slopes of a linear f differ by less than this factor.
-_LINEAR = 1.25
-# So many deviations of noise may lie between two values of an f that stays the same.
+# The ratio of one distance to the next, and the widest of them.
+_RATIO = 4.0
+_WIDEST = 16.0
+# Where f leaves a point at which its slope is 0, it changes by more than in proportion to the
+# distance: by this factor at the next one, at least.
+_GROWTH = 8
+# So large a share of the slopes of f over wide steps may the doubt of a slope be that is 0; and
+# so large a share of the doubt, its finite difference.
+_LEFT = 0.02
+_FOUND = 0.25
+# So many deviations of noise lie between two values of an f that stays the same; if they are
+# roundings of its value alone, fewer.
 _SAME = 10
-# A slope that was computed as zero may be off by so many roundings: of larger slopes, and of x.
+_SAME_ROUNDED = 4
+# So many deviations of noise may change a slope.
+_DEVIATIONS = 4
+# A slope that was computed as zero may be off by so many roundings of larger slopes, but by no more
+# than this share of those over steps that are not so wide.
 _ROUNDINGS = 10
-_ROUNDINGS_OF_X = 2
+_SMALL = 0.01
+# Central slopes over two steps differ by this share, at most, where f has no wave between them.
+_WAVE = 0.5
+# An f that stays the same at all distances must not be linear at these: there, it shows a slope
+# that noise hides nearer to x. Slopes of a linear f differ by less than the factor.
+_FAR = (4.0**9, 4.0**10)
+_LINEAR = 1.25
 
 
 class Finding(enum.Enum):
@@ -44,109 +49,194 @@ class Finding(enum.Enum):
     RIGHT = "f has this slope; wider steps did not see it"
     KINK = "the slope lies between those on both sides of a kink"
     ZERO = "the slope is zero, and f is flat as far as its noise tells"
-    UNCLEAR = "the noise of f hides it"
+    UNCLEAR = "the noise of f hides it, or steps of different sizes contradict each other"
+
+
+class _Range(NamedTuple):
+    """The one-sided slopes over some steps lie between `low` and `high`, which are off by `by`."""
+
+    low: float
+    high: float
+    by: float
+
+    @property
+    def kinked(self) -> bool:
+        """Whether the slopes on both sides are known to differ."""
+        return self.high - self.low > 2 * self.by
+
+    def holds(self, slope: float, doubt: float = 0.0) -> bool:
+        """Tell whether a slope of some doubt may lie between the two."""
+        by = self.by + doubt
+        return self.low - by <= slope <= self.high + by
+
+    def meets(self, other: _Range) -> bool:
+        """Tell whether some slope may be in both."""
+        by = self.by + other.by
+        return self.low - by <= other.high and other.low - by <= self.high
 
 
 @dataclass(frozen=True)
 class Profile:
     """f as a function of a number, at 0; distances are in units of max(1, |x|), or of x_scale.
 
-    `value` is f(0), `noise` the standard deviation of f, and `eps` the rounding of its argument.
+    `value` is f(0), `noise` the standard deviation of f, `eps` the rounding of its argument, and
+    `size` how large that is, at most 1.
     """
 
     f: Callable[[float], float]
     value: float
     noise: float
     eps: float
+    size: float = 1.0
 
-    def second_look(self, slope: float, doubt: float, tolerance: float = 0.0) -> Finding:
-        """Tell whether f may have this slope.
+    def second_look(
+        self, slope: float, found: float, doubt: float, largest: float = 0.0
+    ) -> Finding:
+        """Tell whether f may have this slope, where a finite difference has `found` another one.
 
-        `doubt` is how far the slope is, or may be, from what wider steps have found. The slope is
-        compared with the one-sided ones, where the step is just so large that they are known much
-        better than the doubt. It is wrong where it lies outside of these by more than `tolerance`;
-        but over a step that is wide itself, only if f is seen to be smooth.
+        Or where the `doubt` of that is large. `largest` is the largest slope that is known of other
+        elements. Steps tell if the slopes over three of them, each four times the one before, agree
+        on either side. Without any that tell, nothing is known. A slope that the finite difference
+        contradicts is right only if steps that tell contradict that, too.
         """
         if not math.isfinite(slope):
             return Finding.WRONG
-        noise = self.noise + self.eps * (abs(slope) + doubt)
-        first, *others = [above * noise / doubt for above in _ABOVE_NOISE]
-        finding = Finding.UNCLEAR
-        for h in [first] * (first <= _NARROW) + others:
-            if finding is Finding.UNCLEAR and h <= _WIDEST:
-                margin = _DEVIATIONS * noise / h
-                finding = self._compared(slope, h, margin, 0.0 if tolerance else doubt, tolerance)
-        return finding
+        ranges = self._ranges()
+        if ranges and ranges[0].kinked and ranges[0].holds(slope):
+            return Finding.KINK
+        if self._is_zero(slope, found, doubt, largest):
+            return Finding.ZERO
+        contradicted = abs(slope - found) > doubt
+        if contradicted and self._is_nowhere(slope):
+            return Finding.WRONG
+        if not ranges:
+            return Finding.UNCLEAR
+        first, best = ranges[0], min(ranges, key=lambda ranged: ranged.by)
+        if not best.holds(slope):
+            return Finding.WRONG if contradicted else Finding.UNCLEAR
+        if not first.holds(slope):
+            return Finding.UNCLEAR
+        if best.kinked:
+            return Finding.KINK
+        return Finding.WRONG if contradicted and best.holds(found, doubt) else Finding.RIGHT
 
-    def _compared(
-        self, slope: float, h: float, margin: float, least: float, tolerance: float
-    ) -> Finding:
-        """Compare a slope with the one-sided ones over the step h, which noise moves by `margin`.
+    @functools.cached_property
+    def _slopes(self) -> dict[float, tuple[float, float]]:
+        """The slopes of f over each distance, ahead and behind; NaN where f is not defined."""
+        resolution = self.eps * max(self.size, math.sqrt(self.eps))
+        narrowest = math.ceil(math.log(resolution, _RATIO)) + 1
+        widest = round(math.log(_WIDEST, _RATIO))
+        return {h: self._over(h) for h in (_RATIO**k for k in range(narrowest, widest + 1))}
 
-        `least` is a slope that f is known to have next to it.
+    def _over(self, h: float) -> tuple[float, float]:
+        try:
+            return (self.f(h) - self.value) / h, (self.value - self.f(-h)) / h
+        except Exception:  # f need not be defined far away
+            return math.nan, math.nan
+
+    @functools.cached_property
+    def _changes(self) -> dict[float, float]:
+        """By how much f changes at each distance, up to those at which it is not defined."""
+        changes = {}
+        for h, slopes in self._slopes.items():
+            change = h * max(map(abs, slopes))
+            if not math.isfinite(change + sum(slopes)):
+                break
+            changes[h] = change
+        return changes
+
+    @functools.cached_property
+    def _deviation(self) -> float:
+        """The noise of f, which slopes over narrow steps may show to be less than was believed.
+
+        Waves as narrow as the steps in which noise was looked for seem to be noise.
         """
-        ahead, behind = self._slopes(h)
-        if not math.isfinite(ahead - behind):
-            return Finding.UNCLEAR
-        low, high = min(ahead, behind), max(ahead, behind)
-        jump, largest = high - low, max(abs(low), abs(high))
-        if not low - margin <= slope <= high + margin:
-            resolved = h <= math.sqrt(self.eps) or jump <= _SMOOTH * largest
-            apart = max(low - slope, slope - high) > tolerance
-            return Finding.WRONG if resolved and apart else Finding.UNCLEAR
-        if margin > MOST_DOUBT * max(abs(slope), largest, least):
-            return Finding.UNCLEAR
-        if jump <= 2 * margin:
-            return Finding.RIGHT
-        wider = [abs(a - b) for a, b in (self._slopes(2 * h), self._slopes(4 * h))]
-        same = all(jump <= _SAME_JUMP * other <= _SAME_JUMP**2 * jump for other in wider)
-        return Finding.KINK if same else Finding.UNCLEAR
+        seen = []
+        for (h, slopes), (_, wider) in itertools.pairwise(self._slopes.items()):
+            if any(slopes) and h <= 1:
+                seen.append(h * max(abs(a - b) for a, b in zip(slopes, wider, strict=True)))
+        typical = 2 * sorted(seen)[len(seen) // 4] if seen else math.inf
+        return max(self.eps * abs(self.value), min(self.noise, typical))
 
-    def _slopes(self, h: float) -> tuple[float, float]:
-        return (self.f(h) - self.value) / h, (self.value - self.f(-h)) / h
+    def _by(self, noise: float, slope: float, h: float) -> float:
+        """Return by how much noise, and the rounding of the argument, may change a slope over h."""
+        return _DEVIATIONS * (noise + self.eps * slope * max(self.size, h)) / h
 
-    def is_zero(self, slope: float, doubt: float, largest: float) -> bool:
+    def _ranges(self) -> list[_Range]:
+        """Return what slopes f has over the steps that tell, the narrowest first.
+
+        None are returned that contradict slopes over narrower steps.
+        """
+        each = [(h, s) for h, s in self._slopes.items() if h <= 1]
+        found: list[_Range] = []
+        narrower: list[_Range] = []
+        for k in range(len(each) - 2):
+            h, own = each[k]
+            ahead, behind = zip(*(slopes for _, slopes in each[k : k + 3]), strict=True)
+            spread = max(max(side) - min(side) for side in (ahead, behind))
+            size = max(map(abs, (*ahead, *behind)))
+            noise = self._deviation if any(own) else max(self._deviation, self.noise)
+            here = _Range(min(own), max(own), self._by(noise, size, h))
+            ranged = here._replace(by=here.by + spread)
+            seen = [other for other in narrower if other.by <= MOST_DOUBT * size]
+            if ranged.by <= MOST_DOUBT * size and all(map(ranged.meets, seen)):
+                found.append(ranged)
+            narrower.append(here)
+        return found
+
+    def _is_nowhere(self, slope: float) -> bool:
+        """Tell whether f has this slope over no step over which it could be seen.
+
+        Over the narrowest of these, f must be as good as linear, or a wave might hide it.
+        """
+        rounding = self.eps * abs(self.value)
+        centres: list[float] = []
+        for h, (ahead, behind) in self._slopes.items():
+            by = self._by(rounding, abs(slope), h)
+            if h > 1 or by > MOST_DOUBT * abs(slope):
+                continue
+            low, high, centre = min(ahead, behind), max(ahead, behind), (ahead + behind) / 2
+            if not centres and low - by <= slope <= high + by:
+                return False
+            if len(centres) == 1 and not abs(centre - centres[0]) <= by + _WAVE * abs(centre):
+                return False
+            if not abs(slope - centre) > by:
+                return False
+            centres.append(centre)
+        return len(centres) > 1
+
+    def _is_zero(self, slope: float, found: float, doubt: float, largest: float) -> bool:
         """Tell whether f has the slope 0, as far as its noise tells.
 
         `slope` is what is claimed: 0, or what rounding leaves of it. Where f stays the same, its
         slope is bounded by its noise over that distance. What is left in doubt must be little
-        against the slopes of f over wide steps or, where it never changes, against 1 and `largest`,
-        the largest slope that is known of the other elements.
+        against the slopes of f over wide steps or, where it never changes, against 1 and `largest`.
         """
-        changes = self._changes()
-        same = _SAME * self.noise
-        first = min((d for d, change in changes.items() if change > same), default=math.inf)
-        flat = max((d for d in changes if d < first), default=0.0)
-        if flat:
-            doubt = min(doubt, same / flat)
-        scale = max(1.0, largest)
-        rounding = _ROUNDINGS * self.eps * scale
+        changes = self._changes
+        rounded = self._deviation <= self.eps * abs(self.value)
+        same = (_SAME_ROUNDED if rounded else _SAME) * self._deviation
+        moving = (h for h, change in changes.items() if change > same * max(1.0, h))
+        first = min(moving, default=math.inf)
+        flat = max((h for h in changes if h < first), default=0.0)
+        left = min(doubt, same / flat) if flat else doubt
+        scale = near = max(1.0, largest)
+        share = MOST_DOUBT
         if first < math.inf:
-            scale = max(changes[d] / d for d in changes if d <= max(first, 1.0))
-            rounding = _ROUNDINGS_OF_X * self.eps * changes[first] / first**2
+            before = max(same, changes.get(first / _RATIO, math.inf))
+            after = changes.get(_RATIO * first, math.inf)
+            if after < _GROWTH * changes[first] < _GROWTH**2 * before:
+                return False
+            slopes = {h: change / h for h, change in changes.items()}
+            scale = max(slopes[h] for h in slopes if h <= max(first, 1.0))
+            near, share = slopes.get(max(first, 1 / 4), scale), _LEFT
         elif self._is_linear():
             return False
-        return doubt <= MOST_DOUBT * scale and abs(slope) <= min(doubt, rounding)
-
-    def _changes(self) -> dict[float, float]:
-        """Return by how much f changes at each distance, up to those at which it is not defined."""
-        found = {}
-        for distance in _DISTANCES:
-            change = distance * max(map(abs, self._slopes_where_defined(distance)))
-            if not math.isfinite(change):
-                break
-            found[distance] = change
-        return found
+        rounding = min(_ROUNDINGS * self.eps * scale, _SMALL * near)
+        small = abs(slope) <= rounding and abs(found) <= _FOUND * doubt + rounding
+        return small and max(left, abs(found)) <= share * scale
 
     def _is_linear(self) -> bool:
         """Tell whether f has one slope, other than 0, to both sides far away."""
-        slopes = [slope for distance in _FAR for slope in self._slopes_where_defined(distance)]
+        slopes = [slope for distance in _FAR for slope in self._over(distance)]
         low, high = sorted([min(slopes), max(slopes)], key=abs)
         return 0 < high / low <= _LINEAR if low and all(map(math.isfinite, slopes)) else False
-
-    def _slopes_where_defined(self, h: float) -> tuple[float, float]:
-        """Return the one-sided slopes; NaN where f raises, which need not be defined far away."""
-        try:
-            return self._slopes(h)
-        except Exception:
-            return math.nan, math.nan
