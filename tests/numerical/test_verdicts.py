@@ -346,3 +346,20 @@ def test_elements_at_which_f_is_not_defined():
     with pytest.warns(RuntimeWarning, match=r"x_scale=0\.001 makes steps that vanish"):
         check = gdx.check_gradient(lambda x: np.sum(x * x), x, -2 * x, x_scale=1e-3)
     assert check.verdict == "inconclusive"
+
+
+def test_kinks_near_the_steps_of_a_network_in_float32():
+    """Differences across the kinks of relu are not the slopes at x, and no contradiction."""
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((30, 4)).astype(np.float32), rng.integers(0, 3, 30)
+    for seed in range(3):
+        net = gdx.MLP([4, 16, 3], rng=seed)
+        params = {name: array.astype(np.float32) for name, array in net.params.items()}
+
+        def loss(params, net=net):
+            return net.loss(x, t, params)
+
+        check = gdx.check_gradient(loss, params)
+        assert check.verdict != "wrong", str(check)
+        g = gdx.grad(loss)(params)
+        assert gdx.check_gradient(loss, params, {**g, "b2": -g["b2"]}).verdict == "wrong"

@@ -34,6 +34,9 @@ _DEVIATIONS = 4
 # than this share of those over steps that are not so wide.
 _ROUNDINGS = 10
 _SMALL = 0.01
+# At a kink, one-sided slopes differ by no more than so many times as much over a wider step;
+# through curvature they differ in proportion to it.
+_SAME_JUMP = 1.5
 # Central slopes over two steps differ by this share, at most, where f has no wave between them.
 _WAVE = 0.5
 # An f that stays the same at all distances must not be linear at these: there, it shows a slope
@@ -64,10 +67,9 @@ class _Range(NamedTuple):
         """Whether the slopes on both sides are known to differ."""
         return self.high - self.low > 2 * self.by
 
-    def holds(self, slope: float, doubt: float = 0.0) -> bool:
-        """Tell whether a slope of some doubt may lie between the two."""
-        by = self.by + doubt
-        return self.low - by <= slope <= self.high + by
+    def holds(self, slope: float) -> bool:
+        """Tell whether a slope may lie between the two."""
+        return self.low - self.by <= slope <= self.high + self.by
 
     def meets(self, other: _Range) -> bool:
         """Tell whether some slope may be in both."""
@@ -95,9 +97,7 @@ class Profile:
         """Tell whether f may have this slope, where a finite difference has `found` another one.
 
         Or where the `doubt` of that is large. `largest` is the largest slope that is known of other
-        elements. Steps tell if the slopes over three of them, each four times the one before, agree
-        on either side. Without any that tell, nothing is known. A slope that the finite difference
-        contradicts is right only if steps that tell contradict that, too.
+        elements.
         """
         if not math.isfinite(slope):
             return Finding.WRONG
@@ -106,19 +106,45 @@ class Profile:
             return Finding.KINK
         if self._is_zero(slope, found, doubt, largest):
             return Finding.ZERO
-        contradicted = abs(slope - found) > doubt
-        if contradicted and self._is_nowhere(slope):
-            return Finding.WRONG
-        if not ranges:
+        if abs(slope - found) > doubt:
+            return Finding.WRONG if self._is_nowhere(slope) else self._instead(slope, found)
+        best = min(ranges, key=lambda ranged: ranged.by, default=None)
+        if best is None or not (best.holds(slope) and ranges[0].holds(slope)):
             return Finding.UNCLEAR
-        first, best = ranges[0], min(ranges, key=lambda ranged: ranged.by)
-        if not best.holds(slope):
-            return Finding.WRONG if contradicted else Finding.UNCLEAR
-        if not first.holds(slope):
-            return Finding.UNCLEAR
-        if best.kinked:
-            return Finding.KINK
-        return Finding.WRONG if contradicted and best.holds(found, doubt) else Finding.RIGHT
+        return Finding.KINK if best.kinked else Finding.RIGHT
+
+    def _instead(self, slope: float, found: float) -> Finding:
+        """Tell whether f has this slope instead of the one that was found, by the narrowest steps.
+
+        Those are the steps over which noise is little against the difference of the two.
+        """
+        off = abs(slope - found)
+        narrower: list[_Range] = []
+        told = False
+        for h, (ahead, behind) in self._slopes.items():
+            if h > 1:
+                break
+            wider, widest = (self._slopes.get(_RATIO**k * h, (math.nan,) * 2) for k in (1, 2))
+            noise = self._deviation if ahead or behind else max(self._deviation, self.noise)
+            by = self._by(noise, max(abs(ahead), abs(behind)), h)
+            centre, jump = (ahead + behind) / 2, abs(ahead - behind)
+            bend = abs(sum(wider) / 2 - centre)
+            if by <= off / 4 and not told:
+                told = True
+                here = _Range(min(ahead, behind), max(ahead, behind), by)
+                if here.holds(slope):
+                    if not max(bend, by) <= MOST_DOUBT * max(abs(slope), abs(centre), abs(found)):
+                        return Finding.UNCLEAR
+                    if here.kinked and abs(wider[0] - wider[1]) <= _SAME_JUMP * jump:
+                        return Finding.KINK
+                    return Finding.RIGHT if abs(slope - centre) <= by else Finding.UNCLEAR
+            bend = max(bend, abs(sum(widest) / 2 - centre))
+            if told and bend <= max(by, MOST_DOUBT * abs(centre)) and bend + by <= off / 2:
+                there = _Range(centre, centre, bend + by)
+                if all(map(there.meets, narrower)) and not there.holds(slope):
+                    return Finding.WRONG
+            narrower.append(_Range(centre, centre, by))
+        return Finding.UNCLEAR
 
     @functools.cached_property
     def _slopes(self) -> dict[float, tuple[float, float]]:
@@ -153,8 +179,9 @@ class Profile:
         """
         seen = []
         for (h, slopes), (_, wider) in itertools.pairwise(self._slopes.items()):
-            if any(slopes) and h <= 1:
-                seen.append(h * max(abs(a - b) for a, b in zip(slopes, wider, strict=True)))
+            change = h * max(abs(a - b) for a, b in zip(slopes, wider, strict=True))
+            if any(slopes) and h <= 1 and math.isfinite(change):
+                seen.append(change)
         typical = 2 * sorted(seen)[len(seen) // 4] if seen else math.inf
         return max(self.eps * abs(self.value), min(self.noise, typical))
 
@@ -165,7 +192,8 @@ class Profile:
     def _ranges(self) -> list[_Range]:
         """Return what slopes f has over the steps that tell, the narrowest first.
 
-        None are returned that contradict slopes over narrower steps.
+        Those tell over which, and over steps four and sixteen times as wide, the slopes agree on
+        either side, unless they contradict slopes over narrower steps.
         """
         each = [(h, s) for h, s in self._slopes.items() if h <= 1]
         found: list[_Range] = []
@@ -238,5 +266,7 @@ class Profile:
     def _is_linear(self) -> bool:
         """Tell whether f has one slope, other than 0, to both sides far away."""
         slopes = [slope for distance in _FAR for slope in self._over(distance)]
+        if not all(map(math.isfinite, slopes)):
+            return False
         low, high = sorted([min(slopes), max(slopes)], key=abs)
-        return 0 < high / low <= _LINEAR if low and all(map(math.isfinite, slopes)) else False
+        return low * high > 0 and abs(high) <= _LINEAR * abs(low)
