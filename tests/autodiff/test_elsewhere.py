@@ -50,11 +50,6 @@ def by_processes(processes):
     return lambda x: sum(processes.map(part, [x, x], SHIFTS))
 
 
-def by_joblib(_):
-    joblib = pytest.importorskip("joblib")
-    return lambda x: sum(joblib.Parallel(2)(joblib.delayed(part)(x, shift) for shift in SHIFTS))
-
-
 def by_client(_):
     client = pytest.importorskip("distributed").default_client()
     return lambda x: sum(client.gather([client.submit(part, x, shift) for shift in SHIFTS]))
@@ -69,7 +64,7 @@ def by_threads(_):
     return lambda x: sum(threads.map(part, [x, x], SHIFTS))
 
 
-PICKLING = [by_processes, by_joblib, by_client, by_a_file]
+PICKLING = [by_processes, by_client, by_a_file]
 
 
 @pytest.mark.parametrize("way", PICKLING)

@@ -113,7 +113,7 @@ def _deviation(values_at: Callable[[float], Array], eps: float, on_host: bool) -
     for spacing in [*wider, _WIDEST] if on_host else wider:
         searched = ~seen | stairs
         if on_host and spacing == _WIDEST:
-            searched = searched & ~seen & (_last_digit(values[:1, ...]) > 0)
+            searched = searched & ~seen & (_last_digit(values[:1, ...], 1) > 0)
         if on_host and not bool(xp.any(searched)):
             break
         values = values_at(spacing)
@@ -128,7 +128,7 @@ def _deviation(values_at: Callable[[float], Array], eps: float, on_host: bool) -
         seen = seen | other_seen
         narrower = spacing
     if on_host and bool(xp.any(~seen)):
-        deviation = xp.where(seen, deviation, _last_digit(values) / math.sqrt(12))
+        deviation = xp.where(seen, deviation, _last_digit(values, _FEWEST) / math.sqrt(12))
     return deviation
 
 
@@ -207,10 +207,10 @@ def _is_short(value: float) -> bool:
     return 0.5 - abs(digits % 1.0 - 0.5) <= 4 * 2.0**-52 * digits
 
 
-def _last_digit(values: Array) -> np.ndarray:
+def _last_digit(values: Array, fewest: int) -> np.ndarray:
     """Return the unit of the last decimal digit of values along the first axis, on the host.
 
-    It is 0 where there are more than ten digits, or so few that nothing was rounded.
+    It is 0 where there are more than ten digits, or less than the fewest.
     """
     numbers = abs(to_numpy(values).real)
     with np.errstate(all="ignore"):
@@ -221,6 +221,6 @@ def _last_digit(values: Array) -> np.ndarray:
             scaled = numbers / place
             whole = abs(scaled - np.round(scaled)) <= 8 * 2.0**-52 * scaled
             fits = whole.all(axis=0) & (size > 0) & ~found
-            unit[fits] = place[fits] if digits >= _FEWEST else 0.0
+            unit[fits] = place[fits] if digits >= fewest else 0.0
             found |= fits
     return np.asarray(unit)
