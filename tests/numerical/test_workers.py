@@ -236,7 +236,7 @@ def test_nobody(given, error):
 
 
 def test_a_map_that_loses_something():
-    with pytest.raises(ValueError, match=r"like map.* 12 tasks, 12 lists; it returned 0 results"):
+    with pytest.raises(ValueError, match=r"like map; it returned 0 results for 12 tasks"):
         gdx.numerical_gradient(cubes, X, workers=lambda f, tasks: [])
     for nothing in (lambda f, tasks: None, lambda f, tasks: [1.0 for _ in tasks]):
         with pytest.raises(ValueError, match="must work like map"):

@@ -156,6 +156,11 @@ def _by_workers(f: Function, points: Points, by: Any) -> list[Any]:
     tasks = [(start, min(start + step, count)) for start in range(0, count, step)]
     fork = may_fork(namespace_of(points.x))
     parts = workers.run(_evaluated, (f, points), tasks, by, fork=fork)
+    if not all(isinstance(part, list) for part in parts):
+        raise ValueError(
+            f"workers={by!r} must work like map, and return what the function that it is given "
+            "returns for each task: a list."
+        )
     return [value for part in parts for value in part]
 
 

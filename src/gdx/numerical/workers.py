@@ -106,10 +106,10 @@ def _by_map(
         if _raises_the_same(error, lambda: list(mapping(bool, [0]))):
             raise _takes_none(mapping, error) from error
         raise
-    if len(results) != len(tasks) or not all(isinstance(result, list) for result in results):
+    if len(results) != len(tasks):
         raise ValueError(
-            f"workers={mapping!r} must work like map: return what the function returns for each of "
-            f"{len(tasks)} tasks, {len(tasks)} lists; it returned {len(results)} results."
+            f"workers={mapping!r} must work like map; it returned {len(results)} results for "
+            f"{len(tasks)} tasks."
         )
     return results
 
