@@ -177,6 +177,8 @@ _FLOAT32 = 2.0**29 + 1  # its product splits a float64 into a float32 and a rest
 _TO_TEN_DIGITS = [
     float(f"1e{9 - math.floor((e - 1) * math.log10(2))}") for e in [*range(1025), *range(-1074, 0)]
 ]
+_WHOLE = 1.5 * 2.0**52  # what is added to it, and taken away, is rounded to a whole number
+_FOUR_ROUNDINGS = 4 * 2.0**-52
 # A number of one digit or two is no rounded one: many functions have it for their value.
 _FEWEST = 3
 
@@ -204,7 +206,7 @@ def _is_short(value: float) -> bool:
         return value != 0
     digits = abs(value)
     digits *= 1e10 if 0.1 < digits < 1e3 else _TO_TEN_DIGITS[math.frexp(value)[1]]
-    return 0.5 - abs(digits % 1.0 - 0.5) <= 4 * 2.0**-52 * digits
+    return abs(digits - (digits + _WHOLE - _WHOLE)) <= _FOUR_ROUNDINGS * digits
 
 
 def _last_digit(values: Array, fewest: int) -> np.ndarray:
