@@ -154,9 +154,10 @@ def test_order(by):
 
 
 def test_a_process_that_dies():
+    before = multiprocessing.active_children()  # those of other tests
     with pytest.raises(RuntimeError, match="workers=2: a process died"):
         gdx.numerical_gradient(dying, X, workers=2)
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= set(before)
 
 
 def dropped(x):
