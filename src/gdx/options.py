@@ -9,17 +9,21 @@ from typing import Any
 
 
 def positive(name: str, value: Any, advice: str = "") -> float:
-    """Return a positive, finite number."""
-    if not isinstance(value, Real) or not 0 < value <= sys.float_info.max:  # type: ignore[operator]
+    """Return a positive, finite number; True is none."""
+    if not _is_number(value) or not 0 < value <= sys.float_info.max:
         raise ValueError(f"{name} must be a positive number; got {value!r}.{advice}")
     return float(value)
 
 
 def not_negative(name: str, value: Any) -> float:
-    """Return a finite number that is zero or positive."""
-    if not isinstance(value, Real) or not 0 <= float(value) < math.inf:
+    """Return a finite number that is zero or positive; True and False are none."""
+    if not _is_number(value) or not 0 <= float(value) < math.inf:
         raise ValueError(f"{name} must be a number, 0 or more; got {value!r}.")
     return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def integer(name: str, value: Any) -> int:

@@ -210,6 +210,7 @@ def test_x_scale_keeps_the_digits_of_a_small_x():
     ("x_scale", "message"),
     [
         (0.0, "x_scale must be a positive number"),
+        (True, "x_scale must be a positive number; got True"),
         (np.asarray([1.0, -1.0, 1.0, 1.0, 1.0]), "x_scale must be a positive number for each"),
         (np.ones(3), "x_scale must be a number or an array of the shape of x"),
         ("large", "x_scale must be a"),

@@ -170,6 +170,7 @@ def test_representations_tell_all_options():
     [
         (lambda: schedules.constant(0), "lr must be a positive number; got 0"),
         (lambda: schedules.constant("0.1"), "lr must be a positive number; got '0.1'"),
+        (lambda: schedules.constant(True), "lr must be a positive number; got True"),
         (lambda: schedules.step_decay(0.1, 0), "every must be an integer, 1 or more; got 0"),
         (lambda: schedules.step_decay(0.1, 5, factor=-1), "factor must be a positive number"),
         (lambda: schedules.exponential_decay(0.1, 0), "rate must be a positive number; got 0"),
