@@ -253,7 +253,7 @@ def test_a_function_that_is_not_finite():
         lambda x: x[1] ** 2 + (0 if x[0] == 1 else np.nan), np.ones(2), np.asarray([9.0, 2.0])
     )
     assert (part.verdict, part.cause) == ("inconclusive", "not finite")
-    assert "of 2 elements, nothing is known of (0,): f is not finite beside x" in part.message
+    assert "nothing is known of (0,): f is not finite beside x" in part.message
 
 
 def test_a_function_that_changes_its_argument():
@@ -335,7 +335,7 @@ def test_many_elements_are_sampled():
     g = 3 * x**2
     right = gdx.check_gradient(lambda x: np.sum(x * x * x), x, g)
     assert right
-    assert "1000 elements, chosen among 3000" in right.message
+    assert "1000 elements chosen among 3000" in right.message
     g[::2] *= 2
     assert gdx.check_gradient(lambda x: np.sum(x * x * x), x, g).verdict == "wrong"
     g = 3 * x**2

@@ -203,7 +203,7 @@ def test_a_slope_below_the_rounding_of_another_one(curvature, at, slope):
         np.asarray([2 * curvature * at, slope], dtype=np.float32),
     )
     assert (check.verdict, check.cause, check.worst) == ("inconclusive", "rounding", (1,))
-    assert "nothing is known of (1,): what f is rounded to" in check.message
+    assert "nothing is known of (1,): the rounding of f" in check.message
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -328,6 +328,46 @@ def test_features_of_which_the_differences_see_nothing(length):
         assert gdx.check_gradient(f, x, wrong).verdict != "correct"
         assert gdx.check_gradient(f, x, wrong, x_scale=length).verdict == "wrong"
     assert gdx.check_gradient(f, x, g, x_scale=length)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("waves", [1, 4, 16, 64, 1024])
+def test_periods_that_wide_steps_hit(waves, dtype):
+    """Between x and x + 1/4, the cosines change by nothing; their slope is what rounding leaves."""
+    x = np.arange(5, dtype=dtype) / 4
+    turns = dtype(2 * np.pi * waves)
+    g = -turns * np.sin(turns * x)
+    check = gdx.check_gradient(lambda x: np.sum(np.cos(turns * x)), x, g)
+    assert check or (check.verdict == "inconclusive" and waves >= 64), str(check)
+    wrong = gdx.check_gradient(lambda x: np.sum(np.cos(turns * x)), x, g + turns / 10)
+    assert wrong.verdict == "wrong" or (wrong.verdict == "inconclusive" and waves >= 64)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_waves_far_from_zero(seed):
+    """The steps follow |x|, and over those of 1e5 f has many waves, which may seem to be noise."""
+    x = (1e5 + np.random.default_rng(seed).standard_normal(5)).astype(np.float32)
+    f, far = (lambda x: np.sum(np.sin(x - far))), np.float32(1e5)
+    g = np.cos(x - far)
+    assert gdx.check_gradient(f, x, g).verdict != "wrong"
+    for wrong in (0 * g, -g, 1.5 * g):
+        assert gdx.check_gradient(f, x, wrong).verdict != "correct"
+
+
+@pytest.mark.parametrize("unit", [1e-2, 1e-5, 1e-8, 1e-10])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_potential_in_small_units(unit, dtype):
+    """1/r of an r that is small against 1: what the steps see is next to nothing."""
+    x = np.asarray([1, 2, -1], dtype) * dtype(unit)
+    each = dtype(1 / unit)
+    f = lambda x: -dtype(1e-18) / np.sqrt(np.sum((x * each) ** 2))  # noqa: E731
+    scaled = x.astype(np.float64) / unit
+    g = 1e-18 / unit * scaled / np.sum(scaled**2) ** 1.5
+    assert gdx.check_gradient(f, x, g.astype(dtype)).verdict != "wrong"
+    assert gdx.check_gradient(f, x, g.astype(dtype), x_scale=unit)
+    for wrong in (0 * g, -g, 1.5 * g):
+        assert gdx.check_gradient(f, x, wrong.astype(dtype)).verdict != "correct"
+        assert gdx.check_gradient(f, x, wrong.astype(dtype), x_scale=unit).verdict == "wrong"
 
 
 def test_zero_next_to_a_kink():

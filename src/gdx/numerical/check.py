@@ -267,7 +267,7 @@ def _compared(of: _Start, given: Vector, rng: np.random.Generator) -> GradientCh
         float(found.right[i]),
         float(found.errors[i]),
     )
-    these = f"{len(chosen)} elements" + (f", chosen among {n}" if n > _MOST else "")
+    these = f"{len(chosen)} elements" + (f" chosen among {n}" if n > _MOST else "")
     where = WORST.format(place=place, own=own, right=right, error=error)
     if found.where(Finding.WRONG).any():
         fine = found.known & ~found.where(Finding.KINK, Finding.RIGHT, Finding.UNCLEAR)

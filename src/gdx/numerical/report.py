@@ -76,9 +76,10 @@ RANDOM = (
     "a generator that is made anew, with the same seed, inside of f."
 )
 _UNCLEAR = (
-    "of {these}, nothing is known of {places}: what f is rounded to hides the slope there. {where} "
-    "Check it with x in float64, with a smaller f, such as a mean in place of a sum, or with an "
-    "x_scale= at which f changes more."
+    "{these} were compared, and none was found wrong; but nothing is known of {places}: the "
+    "rounding of f hides the slope there, or f varies over less than the steps. {where} Check it "
+    "with x in float64, with a smaller f, such as a mean in place of a sum, or with an x_scale= of "
+    "the length over which f varies."
 )
 APART = (
     "{these} are right, but the slopes along random directions are not: among the elements that "
@@ -94,8 +95,9 @@ SYMMETRIC = (
     "of x."
 )
 _UNKNOWN = (
-    "of {these}, nothing is known of {places}: f is not finite beside x, or the steps vanish in "
-    "the rounding of x. Choose another x, or an x_scale= of the length over which f varies."
+    "{these} were compared, and none was found wrong; but nothing is known of {places}: f is not "
+    "finite beside x, or the steps vanish in the rounding of x. Choose another x, or an x_scale= "
+    "of the length over which f varies."
 )
 WORST = "Worst: element {place} is {own:.8g}; the difference is {right:.8g} ± {error:.1g}."
 

@@ -17,6 +17,8 @@ MOST_DOUBT = 0.2
 # The ratio of one distance to the next, and the widest of them.
 _RATIO = 4.0
 _WIDEST = 16.0
+# Steps are as narrow as the rounding of an x that is at least this large.
+_SMALLEST = 1e-8
 # Where f leaves a point at which its slope is 0, it changes by more than in proportion to the
 # distance: by this factor at the next one, at least.
 _GROWTH = 8
@@ -30,8 +32,8 @@ _SAME = 10
 _SAME_ROUNDED = 4
 # So many deviations of noise may change a slope.
 _DEVIATIONS = 4
-# A slope that was computed as zero may be off by so many roundings of larger slopes, but by no more
-# than this share of those over steps that are not so wide.
+# A slope that was computed as zero may be off by so many roundings of larger slopes, and of x where
+# slopes change with it, but by no more than this share of those over steps that are not so wide.
 _ROUNDINGS = 10
 _SMALL = 0.01
 # At a kink, one-sided slopes differ by no more than so many times as much over a wider step;
@@ -116,11 +118,12 @@ class Profile:
     def _instead(self, slope: float, found: float) -> Finding:
         """Tell whether f has this slope instead of the one that was found, by the narrowest steps.
 
-        Those are the steps over which noise is little against the difference of the two.
+        Those are the steps over which noise is little against the difference of the two. Where
+        narrower ones have this slope, what seems to be noise may be a wave.
         """
         off = abs(slope - found)
         narrower: list[_Range] = []
-        told = False
+        told = seen = False
         for h, (ahead, behind) in self._slopes.items():
             if h > 1:
                 break
@@ -129,6 +132,8 @@ class Profile:
             by = self._by(noise, max(abs(ahead), abs(behind)), h)
             centre, jump = (ahead + behind) / 2, abs(ahead - behind)
             bend = abs(sum(wider) / 2 - centre)
+            rounding = self._by(self._rounding, abs(slope), h)
+            seen |= not told and 4 * rounding <= off and abs(slope - centre) <= rounding
             if by <= off / 4 and not told:
                 told = True
                 here = _Range(min(ahead, behind), max(ahead, behind), by)
@@ -142,14 +147,14 @@ class Profile:
             if told and bend <= max(by, MOST_DOUBT * abs(centre)) and bend + by <= off / 2:
                 there = _Range(centre, centre, bend + by)
                 if all(map(there.meets, narrower)) and not there.holds(slope):
-                    return Finding.WRONG
+                    return Finding.UNCLEAR if seen else Finding.WRONG
             narrower.append(_Range(centre, centre, by))
         return Finding.UNCLEAR
 
     @functools.cached_property
     def _slopes(self) -> dict[float, tuple[float, float]]:
         """The slopes of f over each distance, ahead and behind; NaN where f is not defined."""
-        resolution = self.eps * max(self.size, math.sqrt(self.eps))
+        resolution = self.eps * max(self.size, _SMALLEST)
         narrowest = math.ceil(math.log(resolution, _RATIO)) + 1
         widest = round(math.log(_WIDEST, _RATIO))
         return {h: self._over(h) for h in (_RATIO**k for k in range(narrowest, widest + 1))}
@@ -171,6 +176,11 @@ class Profile:
             changes[h] = change
         return changes
 
+    @property
+    def _rounding(self) -> float:
+        """The rounding of f."""
+        return self.eps * abs(self.value)
+
     @functools.cached_property
     def _deviation(self) -> float:
         """The noise of f, which slopes over narrow steps may show to be less than was believed.
@@ -183,7 +193,7 @@ class Profile:
             if any(slopes) and h <= 1 and math.isfinite(change):
                 seen.append(change)
         typical = 2 * sorted(seen)[len(seen) // 4] if seen else math.inf
-        return max(self.eps * abs(self.value), min(self.noise, typical))
+        return max(self._rounding, min(self.noise, typical))
 
     def _by(self, noise: float, slope: float, h: float) -> float:
         """Return by how much noise, and the rounding of the argument, may change a slope over h."""
@@ -217,21 +227,18 @@ class Profile:
 
         Over the narrowest of these, f must be as good as linear, or a wave might hide it.
         """
-        rounding = self.eps * abs(self.value)
-        centres: list[float] = []
-        for h, (ahead, behind) in self._slopes.items():
-            by = self._by(rounding, abs(slope), h)
-            if h > 1 or by > MOST_DOUBT * abs(slope):
-                continue
-            low, high, centre = min(ahead, behind), max(ahead, behind), (ahead + behind) / 2
-            if not centres and low - by <= slope <= high + by:
-                return False
-            if len(centres) == 1 and not abs(centre - centres[0]) <= by + _WAVE * abs(centre):
-                return False
-            if not abs(slope - centre) > by:
-                return False
-            centres.append(centre)
-        return len(centres) > 1
+        by = {h: self._by(self._rounding, abs(slope), h) for h in self._slopes if h <= 1}
+        told = [h for h in by if by[h] <= MOST_DOUBT * abs(slope)]
+        if len(told) < 2:
+            return False
+        narrow, wide = (self._slopes[h] for h in told[:2])
+        linear = all(
+            abs(there - here) <= by[told[1]] + _WAVE * abs(there)
+            for here, there in zip(narrow, wide, strict=True)
+        )
+        if not linear or _Range(min(narrow), max(narrow), by[told[0]]).holds(slope):
+            return False
+        return all(abs(slope - sum(self._slopes[h]) / 2) > by[h] for h in told)
 
     def _is_zero(self, slope: float, found: float, doubt: float, largest: float) -> bool:
         """Tell whether f has the slope 0, as far as its noise tells.
@@ -241,25 +248,28 @@ class Profile:
         against the slopes of f over wide steps or, where it never changes, against 1 and `largest`.
         """
         changes = self._changes
-        rounded = self._deviation <= self.eps * abs(self.value)
+        rounded = self._deviation <= self._rounding
         same = (_SAME_ROUNDED if rounded else _SAME) * self._deviation
         moving = (h for h, change in changes.items() if change > same * max(1.0, h))
         first = min(moving, default=math.inf)
         flat = max((h for h in changes if h < first), default=0.0)
         left = min(doubt, same / flat) if flat else doubt
         scale = near = max(1.0, largest)
-        share = MOST_DOUBT
+        share, curvature = MOST_DOUBT, 0.0
         if first < math.inf:
             before = max(same, changes.get(first / _RATIO, math.inf))
             after = changes.get(_RATIO * first, math.inf)
             if after < _GROWTH * changes[first] < _GROWTH**2 * before:
                 return False
-            slopes = {h: change / h for h, change in changes.items()}
-            scale = max(slopes[h] for h in slopes if h <= max(first, 1.0))
-            near, share = slopes.get(max(first, 1 / 4), scale), _LEFT
+            slopes = {h: change / h for h, change in changes.items() if h >= first}
+            scale, near = (
+                max(slope for h, slope in slopes.items() if h <= max(first, far))
+                for far in (1, 1 / 4)
+            )
+            share, curvature = _LEFT, slopes[first] / first
         elif self._is_linear():
             return False
-        rounding = min(_ROUNDINGS * self.eps * scale, _SMALL * near)
+        rounding = min(_ROUNDINGS * self.eps * (scale + self.size * curvature), _SMALL * near)
         small = abs(slope) <= rounding and abs(found) <= _FOUND * doubt + rounding
         return small and max(left, abs(found)) <= share * scale
 
