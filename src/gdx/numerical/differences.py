@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -172,17 +172,14 @@ class Differences:
             return True, 0
         if self.screened or 0 in values[0].shape:
             return False, 0
-        return self.widened_to_noise(f, x, self._ends(values))
+        self.screened = True  # the first x tells for all
+        return self.widened_to_noise(f, x) if suspected(self._ends(values)) else (False, 0)
 
-    def widened_to_noise(self, f: Function, x: Array, ends: Sequence[float]) -> tuple[bool, int]:
-        """Widen the step if f is seen to be coarser than its dtype; the first x tells for all.
+    def widened_to_noise(self, f: Function, x: Array) -> tuple[bool, int]:
+        """Widen the step if f is seen to be coarser than its dtype.
 
-        Return whether it was, and how often f was evaluated for that. `ends` are values of f beside
-        x, as `suspected` takes them.
+        Return whether it was, and how often f was evaluated for that.
         """
-        self.screened = True
-        if not suspected(ends):
-            return False, 0
         noise = noise_near(self, f, x)
         coarse = noise.relative > COARSE * self.eps
         if coarse:

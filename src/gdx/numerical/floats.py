@@ -13,6 +13,7 @@ import numpy as np
 from gdx.backends import Array
 from gdx.numerical.in_place import evaluate_in_place
 from gdx.numerical.layout import Step, lay_out
+from gdx.numerical.noise import suspected
 from gdx.numerical.reactions import warn_unmoved, warn_vanished
 from gdx.numerical.stencils import Stencil
 from gdx.numerical.values import FLOATS, Function, gathered
@@ -46,15 +47,18 @@ def gradient_in_floats(of: Differences, f: Function, x: Array) -> tuple[Array, i
         values.append(f(x))
     count = len(values)
     known, of.of_floats = of.of_floats, FLOATS.issuperset(map(type, values))
+    again = False
     if not of.of_floats:
         again = known or of.is_coarser(values[0])
-    elif of.screened:
-        again = False
-    else:
+    elif few:
+        values = list(map(float, values))  # NumPy's cost more, and warn where they overflow
+    if of.of_floats and not of.screened:
         outer = 1 if stencil.one_sided else 2
-        ends = [*map(float, values[:outer] + values[-outer:])]  # NumPy's warn of an overflow
-        again, more = of.widened_to_noise(f, x, ends)
-        count += more
+        ends = values[:outer] + values[-outer:]
+        of.screened = True
+        if suspected(ends if few else list(map(float, ends))):
+            again, more = of.widened_to_noise(f, x)
+            count += more
     if again:
         gradient, more = of.gradient(f, x)
         return gradient, count + more
@@ -112,11 +116,9 @@ def points_of_all(
 
 
 def _quotients(values: list[float], distances: list[float], stencil: Stencil) -> list[float]:
-    if stencil.one_sided:
-        differences = map(sub, values, itertools.repeat(values[-1]))
-    else:
-        differences = map(sub, values[0::2], values[1::2])
-    return list(map(truediv, differences, distances))
+    each = iter(values)
+    others = itertools.repeat(values[-1]) if stencil.one_sided else each  # two by two
+    return list(map(truediv, map(sub, each, others), distances))
 
 
 def _all_equal(values: list[Any]) -> bool:
