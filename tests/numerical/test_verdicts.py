@@ -184,7 +184,7 @@ def test_no_right_gradient_is_called_wrong(dtype):
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
 def test_no_wrong_gradient_is_called_correct(dtype):
-    pairs = WRONG[:: 2 if dtype == "bfloat16" else 1]
+    pairs = WRONG[:: 3 if dtype == "bfloat16" else 1]
     verdicts = {pair: checked(dtype, *pair) for pair in pairs}
     assert {pair: str(check) for pair, check in verdicts.items() if check} == {}
     untold = {name for (name, _), check in verdicts.items() if check.verdict != "wrong"}
@@ -368,6 +368,62 @@ def test_a_potential_in_small_units(unit, dtype):
     for wrong in (0 * g, -g, 1.5 * g):
         assert gdx.check_gradient(f, x, wrong.astype(dtype)).verdict != "correct"
         assert gdx.check_gradient(f, x, wrong.astype(dtype), x_scale=unit).verdict == "wrong"
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("margin", [8, 13, 18, 23, 30])
+def test_the_entropy_of_a_confident_classifier(margin, dtype):
+    """It is log(1 + small), so that the rounding of 1 counts, however small f is itself."""
+
+    def f(x):
+        shifted = x - x.max()
+        return np.log(np.sum(np.exp(shifted))) - shifted[0]
+
+    for seed in range(5):
+        others = np.random.default_rng(seed).normal(0, 3, 4)
+        x = np.asarray([margin + others.max(), *others], dtype)
+        g = softmax_by_hand(x.astype(np.float64))
+        g[0] = -g[1:].sum()
+        assert gdx.check_gradient(f, x, g.astype(dtype)).verdict != "wrong"
+        for wrong in (-g, 2 * g):
+            check = gdx.check_gradient(f, x, wrong.astype(dtype))
+            assert check.verdict != "correct" or 10 * np.finfo(dtype).eps > abs(g).max()
+
+
+def coarse(values, digits):
+    return float(np.round(np.sum(values**2), digits))
+
+
+COARSE = {
+    "float32 inside": lambda x: float(np.sum(x.astype(np.float32) ** 2)),
+    "float16 inside": lambda x: float(np.sum(x.astype(np.float16) ** 2)),
+    "10 digits": lambda x: coarse(x, 10),
+    "6 digits": lambda x: coarse(x, 6),
+    "2 digits": lambda x: coarse(x, 2),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", COARSE)
+def test_a_part_that_was_forgotten_where_f_is_coarse(name, dtype):
+    """Narrow steps do not change f at all, as if its slope were 0."""
+    x = np.asarray([1, -2, 0.5], dtype)
+    assert gdx.check_gradient(COARSE[name], x, 2 * x).verdict != "wrong"
+    for kept in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0)):
+        check = gdx.check_gradient(COARSE[name], x, 2 * x * np.asarray(kept, dtype))
+        assert check.verdict == "wrong", str(check)
+
+
+@pytest.mark.parametrize("change", [lambda g: 2 * g, lambda g: 0 * g, lambda g: -g])
+def test_a_kink_of_one_rounding(change):
+    """1 - p is rounded more coarsely than p: at the narrowest steps, f has kinks that are none."""
+    x = np.asarray([2e-4, 3e-5, 0.4])
+    f = lambda x: np.sum(1e4 * np.log(1 - x) + 5 * np.log(x))  # noqa: E731
+    g = -1e4 / (1 - x) + 5 / x
+    assert gdx.check_gradient(f, x, g).verdict != "wrong"
+    for k in range(3):
+        wrong = np.where(np.arange(3) == k, change(g), g)
+        assert gdx.check_gradient(f, x, wrong).verdict != "correct"
 
 
 def test_zero_next_to_a_kink():

@@ -108,6 +108,8 @@ class Profile:
             return Finding.KINK
         if self._is_zero(slope, found, doubt, largest):
             return Finding.ZERO
+        if self._is_rounded_away(slope):
+            return Finding.UNCLEAR
         if abs(slope - found) > doubt:
             return Finding.WRONG if self._is_nowhere(slope) else self._instead(slope, found)
         best = min(ranges, key=lambda ranged: ranged.by, default=None)
@@ -118,38 +120,54 @@ class Profile:
     def _instead(self, slope: float, found: float) -> Finding:
         """Tell whether f has this slope instead of the one that was found, by the narrowest steps.
 
-        Those are the steps over which noise is little against the difference of the two. Where
-        narrower ones have this slope, what seems to be noise may be a wave.
+        Those are the steps over which noise is little against the difference of the two.
         """
         off = abs(slope - found)
         narrower: list[_Range] = []
-        told = seen = False
+        told = False
         for h, (ahead, behind) in self._slopes.items():
             if h > 1:
                 break
             wider, widest = (self._slopes.get(_RATIO**k * h, (math.nan,) * 2) for k in (1, 2))
-            noise = self._deviation if ahead or behind else max(self._deviation, self.noise)
-            by = self._by(noise, max(abs(ahead), abs(behind)), h)
+            noise = self._or_noise(self._deviation, (ahead, behind))
+            by, believed = (
+                self._by(each, max(abs(ahead), abs(behind)), h)
+                for each in (noise, max(noise, self.noise))
+            )
             centre, jump = (ahead + behind) / 2, abs(ahead - behind)
             bend = abs(sum(wider) / 2 - centre)
-            rounding = self._by(self._rounding, abs(slope), h)
-            seen |= not told and 4 * rounding <= off and abs(slope - centre) <= rounding
             if by <= off / 4 and not told:
                 told = True
                 here = _Range(min(ahead, behind), max(ahead, behind), by)
                 if here.holds(slope):
                     if not max(bend, by) <= MOST_DOUBT * max(abs(slope), abs(centre), abs(found)):
                         return Finding.UNCLEAR
-                    if here.kinked and abs(wider[0] - wider[1]) <= _SAME_JUMP * jump:
+                    same = jump / _SAME_JUMP <= abs(wider[0] - wider[1]) <= _SAME_JUMP * jump
+                    if here.kinked and same:
                         return Finding.KINK
-                    return Finding.RIGHT if abs(slope - centre) <= by else Finding.UNCLEAR
+                    if abs(slope - centre) <= by:
+                        return Finding.RIGHT
             bend = max(bend, abs(sum(widest) / 2 - centre))
             if told and bend <= max(by, MOST_DOUBT * abs(centre)) and bend + by <= off / 2:
                 there = _Range(centre, centre, bend + by)
                 if all(map(there.meets, narrower)) and not there.holds(slope):
-                    return Finding.UNCLEAR if seen else Finding.WRONG
-            narrower.append(_Range(centre, centre, by))
+                    return Finding.UNCLEAR if self._is_of_a_wave(slope, off) else Finding.WRONG
+            narrower.append(_Range(centre, centre, believed))
         return Finding.UNCLEAR
+
+    def _is_of_a_wave(self, slope: float, off: float) -> bool:
+        """Tell whether f has this slope over the narrowest steps, up to one that shows it.
+
+        Then what seems to be noise is a wave: these steps are off by no more than rounding. To show
+        the slope, they must tell it from one that is `off` by so much.
+        """
+        for h, sides in self._slopes.items():
+            by = self._by(self._rounding, abs(slope), h)
+            if not abs(slope - sum(sides) / 2) <= by:
+                return False
+            if 4 * by <= off and any(sides):
+                return True
+        return False
 
     @functools.cached_property
     def _slopes(self) -> dict[float, tuple[float, float]]:
@@ -195,6 +213,10 @@ class Profile:
         typical = 2 * sorted(seen)[len(seen) // 4] if seen else math.inf
         return max(self._rounding, min(self.noise, typical))
 
+    def _or_noise(self, deviation: float, sides: tuple[float, float]) -> float:
+        """Return the deviation, or the noise where f stays the same on a side: it may be stairs."""
+        return deviation if all(sides) else max(deviation, self.noise)
+
     def _by(self, noise: float, slope: float, h: float) -> float:
         """Return by how much noise, and the rounding of the argument, may change a slope over h."""
         return _DEVIATIONS * (noise + self.eps * slope * max(self.size, h)) / h
@@ -213,7 +235,7 @@ class Profile:
             ahead, behind = zip(*(slopes for _, slopes in each[k : k + 3]), strict=True)
             spread = max(max(side) - min(side) for side in (ahead, behind))
             size = max(map(abs, (*ahead, *behind)))
-            noise = self._deviation if any(own) else max(self._deviation, self.noise)
+            noise = self._or_noise(self._deviation, own)
             here = _Range(min(own), max(own), self._by(noise, size, h))
             ranged = here._replace(by=here.by + spread)
             seen = [other for other in narrower if other.by <= MOST_DOUBT * size]
@@ -227,7 +249,11 @@ class Profile:
 
         Over the narrowest of these, f must be as good as linear, or a wave might hide it.
         """
-        by = {h: self._by(self._rounding, abs(slope), h) for h in self._slopes if h <= 1}
+        by = {
+            h: self._by(self._or_noise(self._rounding, sides), abs(slope), h)
+            for h, sides in self._slopes.items()
+            if h <= 1
+        }
         told = [h for h in by if by[h] <= MOST_DOUBT * abs(slope)]
         if len(told) < 2:
             return False
@@ -238,7 +264,10 @@ class Profile:
         )
         if not linear or _Range(min(narrow), max(narrow), by[told[0]]).holds(slope):
             return False
-        return all(abs(slope - sum(self._slopes[h]) / 2) > by[h] for h in told)
+        return all(
+            abs(slope - sum(self._slopes[h]) / 2) > self._by(self._deviation, abs(slope), h)
+            for h in told
+        )
 
     def _is_zero(self, slope: float, found: float, doubt: float, largest: float) -> bool:
         """Tell whether f has the slope 0, as far as its noise tells.
@@ -272,6 +301,21 @@ class Profile:
         rounding = min(_ROUNDINGS * self.eps * (scale + self.size * curvature), _SMALL * near)
         small = abs(slope) <= rounding and abs(found) <= _FOUND * doubt + rounding
         return small and max(left, abs(found)) <= share * scale
+
+    def _is_rounded_away(self, slope: float) -> bool:
+        """Tell whether f stays the same where rounding to what it is further away hides a slope.
+
+        As the cross entropy of a confident classifier, the logarithm of a number that is rounded
+        to 1.
+        """
+        changes = self._changes
+        first = min((h for h, change in changes.items() if change), default=math.inf)
+        flat = max((h for h in changes if h < first), default=0.0)
+        if not flat or first == math.inf:
+            return False
+        rounding = self.eps * max(changes.values())
+        most = min(changes[first], _ROUNDINGS * rounding)
+        return _ROUNDINGS * self.noise < abs(slope) * flat <= most
 
     def _is_linear(self) -> bool:
         """Tell whether f has one slope, other than 0, to both sides far away."""
