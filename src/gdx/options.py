@@ -9,14 +9,14 @@ from typing import Any
 
 
 def positive(name: str, value: Any, advice: str = "") -> float:
-    """Return a positive, finite number; True is none."""
+    """Return a positive, finite number; refuse True."""
     if not _is_number(value) or not 0 < value <= sys.float_info.max:
         raise ValueError(f"{name} must be a positive number; got {value!r}.{advice}")
     return float(value)
 
 
 def not_negative(name: str, value: Any) -> float:
-    """Return a finite number that is zero or positive; True and False are none."""
+    """Return a finite number that is zero or positive; refuse True and False."""
     if not _is_number(value) or not 0 <= float(value) < math.inf:
         raise ValueError(f"{name} must be a number, 0 or more; got {value!r}.")
     return float(value)

@@ -253,7 +253,7 @@ def test_a_function_that_is_not_finite():
         lambda x: x[1] ** 2 + (0 if x[0] == 1 else np.nan), np.ones(2), np.asarray([9.0, 2.0])
     )
     assert (part.verdict, part.cause) == ("inconclusive", "not finite")
-    assert "nothing is known of (0,): f is not finite beside x" in part.message
+    assert "(0,) could not be checked. Either f is not finite near x" in part.message
 
 
 def test_a_function_that_changes_its_argument():

@@ -179,6 +179,7 @@ def test_representations_tell_all_options():
         (lambda: schedules.cosine_decay(0.1, 5, warmup=5), "warmup must be less than steps=5"),
         (lambda: schedules.cosine_decay(0.1, 5, warmup=-1), "warmup must be an integer, 0 or"),
         (lambda: schedules.cosine_decay(0.1, 5, final=-1), "final must be a number, 0 or more"),
+        (lambda: schedules.cosine_decay(0.1, 5, final=True), "final must be a number, 0 or more"),
         (lambda: schedules.one_cycle(0.1, 1), "steps must be an integer, 2 or more; got 1"),
         (lambda: schedules.one_cycle(0.1, 9, pct_start=30), "pct_start must be a fraction between"),
         (lambda: schedules.one_cycle(0.1, 9, div_factor=0), "div_factor must be a positive"),

@@ -76,10 +76,10 @@ RANDOM = (
     "a generator that is made anew, with the same seed, inside of f."
 )
 _UNCLEAR = (
-    "{these} were compared, and none was found wrong; but nothing is known of {places}: the "
-    "rounding of f hides the slope there, or f varies over less than the steps. {where} Check it "
-    "with x in float64, with a smaller f, such as a mean in place of a sum, or with an x_scale= of "
-    "the length over which f varies."
+    "Compared were {these}, and none is known to be wrong, but {places} could not be checked. "
+    "Either rounding of f hides the slope, or f varies over less than the steps. {where} Check "
+    "with x in float64, with a smaller f (a mean in place of a sum), or with x_scale= set to the "
+    "length over which f varies."
 )
 APART = (
     "{these} are right, but the slopes along random directions are not: among the elements that "
@@ -95,9 +95,9 @@ SYMMETRIC = (
     "of x."
 )
 _UNKNOWN = (
-    "{these} were compared, and none was found wrong; but nothing is known of {places}: f is not "
-    "finite beside x, or the steps vanish in the rounding of x. Choose another x, or an x_scale= "
-    "of the length over which f varies."
+    "Compared were {these}, and none is known to be wrong, but {places} could not be checked. "
+    "Either f is not finite near x, or the steps are smaller than the rounding of x. Choose "
+    "another x, or set x_scale= to the length over which f varies."
 )
 WORST = "Worst: element {place} is {own:.8g}; the difference is {right:.8g} ± {error:.1g}."
 

@@ -17,7 +17,7 @@ MOST_DOUBT = 0.2
 # The ratio of one distance to the next, and the widest of them.
 _RATIO = 4.0
 _WIDEST = 16.0
-# Steps are as narrow as the rounding of an x that is at least this large.
+# The narrowest step is a few roundings of x, or of this number where x is smaller.
 _SMALLEST = 1e-8
 # Where f leaves a point at which its slope is 0, it changes by more than in proportion to the
 # distance: by this factor at the next one, at least.
@@ -36,7 +36,7 @@ _DEVIATIONS = 4
 # slopes change with it, but by no more than this share of those over steps that are not so wide.
 _ROUNDINGS = 10
 _SMALL = 0.01
-# At a kink, one-sided slopes differ by no more than so many times as much over a wider step;
+# At a kink, the one-sided slopes differ by the same over a wider step, up to this factor;
 # through curvature they differ in proportion to it.
 _SAME_JUMP = 1.5
 # Central slopes over two steps differ by this share, at most, where f has no wave between them.
@@ -108,7 +108,7 @@ class Profile:
             return Finding.KINK
         if self._is_zero(slope, found, doubt, largest):
             return Finding.ZERO
-        if self._is_rounded_away(slope):
+        if self._is_hidden_by_rounding(slope):
             return Finding.UNCLEAR
         if abs(slope - found) > doubt:
             return Finding.WRONG if self._is_nowhere(slope) else self._instead(slope, found)
@@ -129,7 +129,7 @@ class Profile:
             if h > 1:
                 break
             wider, widest = (self._slopes.get(_RATIO**k * h, (math.nan,) * 2) for k in (1, 2))
-            noise = self._or_noise(self._deviation, (ahead, behind))
+            noise = self._deviation_at(self._deviation, (ahead, behind))
             by, believed = (
                 self._by(each, max(abs(ahead), abs(behind)), h)
                 for each in (noise, max(noise, self.noise))
@@ -151,15 +151,15 @@ class Profile:
             if told and bend <= max(by, MOST_DOUBT * abs(centre)) and bend + by <= off / 2:
                 there = _Range(centre, centre, bend + by)
                 if all(map(there.meets, narrower)) and not there.holds(slope):
-                    return Finding.UNCLEAR if self._is_of_a_wave(slope, off) else Finding.WRONG
+                    return Finding.UNCLEAR if self._is_seen_nearby(slope, off) else Finding.WRONG
             narrower.append(_Range(centre, centre, believed))
         return Finding.UNCLEAR
 
-    def _is_of_a_wave(self, slope: float, off: float) -> bool:
-        """Tell whether f has this slope over the narrowest steps, up to one that shows it.
+    def _is_seen_nearby(self, slope: float, off: float) -> bool:
+        """Tell whether the narrowest steps agree with this slope, up to the rounding of f.
 
-        Then what seems to be noise is a wave: these steps are off by no more than rounding. To show
-        the slope, they must tell it from one that is `off` by so much.
+        Then a wave of f may have been taken for noise. One of these steps must be wide enough to
+        distinguish the slope from another one that differs by `off`.
         """
         for h, sides in self._slopes.items():
             by = self._by(self._rounding, abs(slope), h)
@@ -213,9 +213,9 @@ class Profile:
         typical = 2 * sorted(seen)[len(seen) // 4] if seen else math.inf
         return max(self._rounding, min(self.noise, typical))
 
-    def _or_noise(self, deviation: float, sides: tuple[float, float]) -> float:
-        """Return the deviation, or the noise where f stays the same on a side: it may be stairs."""
-        return deviation if all(sides) else max(deviation, self.noise)
+    def _deviation_at(self, least: float, sides: tuple[float, float]) -> float:
+        """Return the least deviation, or the noise where f is constant on a side, as on a stair."""
+        return least if all(sides) else max(least, self.noise)
 
     def _by(self, noise: float, slope: float, h: float) -> float:
         """Return by how much noise, and the rounding of the argument, may change a slope over h."""
@@ -235,7 +235,7 @@ class Profile:
             ahead, behind = zip(*(slopes for _, slopes in each[k : k + 3]), strict=True)
             spread = max(max(side) - min(side) for side in (ahead, behind))
             size = max(map(abs, (*ahead, *behind)))
-            noise = self._or_noise(self._deviation, own)
+            noise = self._deviation_at(self._deviation, own)
             here = _Range(min(own), max(own), self._by(noise, size, h))
             ranged = here._replace(by=here.by + spread)
             seen = [other for other in narrower if other.by <= MOST_DOUBT * size]
@@ -250,7 +250,7 @@ class Profile:
         Over the narrowest of these, f must be as good as linear, or a wave might hide it.
         """
         by = {
-            h: self._by(self._or_noise(self._rounding, sides), abs(slope), h)
+            h: self._by(self._deviation_at(self._rounding, sides), abs(slope), h)
             for h, sides in self._slopes.items()
             if h <= 1
         }
@@ -279,9 +279,7 @@ class Profile:
         changes = self._changes
         rounded = self._deviation <= self._rounding
         same = (_SAME_ROUNDED if rounded else _SAME) * self._deviation
-        moving = (h for h, change in changes.items() if change > same * max(1.0, h))
-        first = min(moving, default=math.inf)
-        flat = max((h for h in changes if h < first), default=0.0)
+        flat, first = self._flat_up_to(same)
         left = min(doubt, same / flat) if flat else doubt
         scale = near = max(1.0, largest)
         share, curvature = MOST_DOUBT, 0.0
@@ -302,15 +300,23 @@ class Profile:
         small = abs(slope) <= rounding and abs(found) <= _FOUND * doubt + rounding
         return small and max(left, abs(found)) <= share * scale
 
-    def _is_rounded_away(self, slope: float) -> bool:
-        """Tell whether f stays the same where rounding to what it is further away hides a slope.
+    def _flat_up_to(self, most: float) -> tuple[float, float]:
+        """Return the last distance at which f has not changed by more than this, and the next one.
 
-        As the cross entropy of a confident classifier, the logarithm of a number that is rounded
-        to 1.
+        The next one is infinite where f never changes. Far away, a larger change is allowed.
+        """
+        moving = (h for h, change in self._changes.items() if change > most * max(1.0, h))
+        first = min(moving, default=math.inf)
+        return max((h for h in self._changes if h < first), default=0.0), first
+
+    def _is_hidden_by_rounding(self, slope: float) -> bool:
+        """Tell whether f is constant near x although it may have this slope.
+
+        An example is the cross entropy of a confident classifier: it is log(1 + small), which is
+        exactly 0. How f is rounded shows only in its larger values further away.
         """
         changes = self._changes
-        first = min((h for h, change in changes.items() if change), default=math.inf)
-        flat = max((h for h in changes if h < first), default=0.0)
+        flat, first = self._flat_up_to(0.0)
         if not flat or first == math.inf:
             return False
         rounding = self.eps * max(changes.values())
