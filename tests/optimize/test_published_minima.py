@@ -8,12 +8,20 @@ from problems import PROBLEMS
 
 import gdx
 
-METHODS = {"l-bfgs": "L-BFGS-B", "bfgs": "BFGS", "newton-cg": "Newton-CG"}
+METHODS = {"l-bfgs": "L-BFGS-B", "bfgs": "BFGS", "cg": "CG", "newton-cg": "Newton-CG"}
 ALL = {str(problem): problem for problem in PROBLEMS}
 
 # On these, quasi-Newton methods stand still before they have the published digits, SciPy's, too:
 # the gradient is known to about 1e-10, and the curvature along the valley is less than that.
 FLAT = {"powell-badly-scaled-2": 1e-6, "watson-12": 2e-8}
+
+# Conjugate gradients take more than 3000 steps on these, SciPy's, too; and in float32 the rounding
+# of f hides the rest of the way on others.
+LONG_FOR_CG = {"watson-9", "watson-12"}
+COARSE_FOR_CG = {
+    *("biggs-exp6-6", "gulf-research-and-development-3"),
+    *("brown-badly-scaled-2", "watson-6"),
+}
 
 # Of most functions, a problem that takes a hundred evaluations or so.
 SMALL = (
@@ -57,6 +65,8 @@ def assert_reached(problem, result, eps):
 @by_name(ALL)
 @with_methods
 def test_published_minima(problem, method):
+    if method == "cg" and str(problem) in LONG_FOR_CG:
+        pytest.skip("takes conjugate gradients more than 3000 steps")
     result = minimize(problem, np.asarray(problem.start), method)
     assert_reached(problem, result, np.finfo(np.float64).eps)
 
@@ -69,6 +79,8 @@ def test_published_minima_on_every_library(problem, method, case):
         pytest.skip("has run all problems")
     if str(problem) not in FEW.get(case.name, SMALL):
         pytest.skip(f"{case.name} is slow on small arrays")
+    if method == "cg" and case.eps > 1e-15 and str(problem) in COARSE_FOR_CG:
+        pytest.skip("conjugate gradients end in the rounding of float32")
     result = minimize(problem, case.asarray(problem.start), method)
     assert case.holds(result.x)
     assert_reached(problem, result, case.eps)
@@ -88,6 +100,7 @@ def test_no_worse_than_scipy(problem, method):
     options = {
         "l-bfgs": {"ftol": 0, "gtol": 1e-10, "maxiter": 3000, "maxfun": 10_000},
         "bfgs": {"gtol": 1e-10, "maxiter": 3000},
+        "cg": {"gtol": 1e-10, "maxiter": 3000},
         "newton-cg": {"xtol": 1e-12, "maxiter": 200},
     }
     hessp = {"hessp": lambda x, v: gdx.hvp(problem.f, x, v)} if method == "newton-cg" else {}

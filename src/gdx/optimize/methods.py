@@ -52,7 +52,7 @@ class Method:
     name: str
     direction: Callable[[Objective, Product], Direction] = field(repr=False)
     search: Callable[[], Wolfe | Armijo] = field(repr=False)
-    within_bounds: Callable[[], Armijo] | None = field(default=None, repr=False)
+    within_bounds: Callable[[], Wolfe | Armijo] | None = field(default=None, repr=False)
     patience: float = field(default=20, repr=False)
     options: tuple[tuple[str, Any], ...] = ()
 
@@ -105,9 +105,9 @@ def lbfgs(memory: int = 10) -> Method:
     memory = whole("memory", memory, 1)
     return Method(
         "l-bfgs",
-        lambda objective, _: LBFGS(objective.x, memory),
+        lambda objective, _: LBFGS(objective, memory),
         partial(Wolfe, _CURVATURE),
-        Armijo,
+        partial(Wolfe, _CURVATURE),
         options=(("memory", memory),),
     )
 
@@ -117,7 +117,7 @@ def _bb(lr: float | None = None) -> Method:
     return Method("bb", lambda *_: BarzilaiBorwein(lr), search, search, _PATIENCE_NONMONOTONE)
 
 
-_BFGS = Method("bfgs", lambda *_: BFGS(), partial(Wolfe, _CURVATURE))
+_BFGS = Method("bfgs", lambda objective, _: BFGS(objective), partial(Wolfe, _CURVATURE))
 _CG = Method("cg", lambda *_: ConjugateGradient(), partial(Wolfe, _CURVATURE_OF_CG))
 _NEWTON = Method("newton-cg", NewtonCG, partial(Wolfe, _CURVATURE))
 

@@ -18,7 +18,6 @@ RUNNING = -1
 # Of one search; after the last of these, it also ends where less is promised than f is rounded.
 _TRIALS, _BISECT_AFTER, _TRIALS_IN_ROUNDING = 30, 8, 3
 _PATIENCE = 20  # so many steps may bring neither a lower f nor a smaller gradient
-_LEAST_CURVATURE = 1e-16  # of yᵀy; below, sᵀy is taken for rounding
 _WIDEN = (1.1, 4.0)
 _EDGE = 0.1  # a trial keeps this share of an interval away from its ends
 _BACK_OFF = 0.25  # from a value that is NaN or infinite
@@ -265,7 +264,8 @@ class ManySearched:
         if self.box is not None:  # of a fixed element, nothing is to be learnt
             y = xp.where(s != 0, y, xp.zeros_like(y))
         curvature, square = xp.sum(s * y, axis=0), xp.sum(y * y, axis=0)
-        fits = moved & (curvature > _LEAST_CURVATURE * square)
+        due = xp.abs(xp.sum(old.grad * s, axis=0))
+        fits = moved & (curvature > rounding(old) * cast(due, curvature.dtype, xp))
         one = xp.ones_like(square)
         curvature, square = xp.where(fits, curvature, one), xp.where(fits, square, one)
         return self.learnt.more(memory, s, y, curvature, square, fits)

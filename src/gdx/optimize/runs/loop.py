@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gdx.backends import Array
+from gdx.backends import Array, namespace_of
 from gdx.optimize.result import Status
 from gdx.optimize.runs.slopes import Slope
 from gdx.trees import Tree
@@ -244,6 +244,13 @@ def run(
 def relative_change(new: float, old: float) -> float:
     """Return by how much a number has changed, relative to the larger of both."""
     return abs(new - old) / (max(abs(new), abs(old)) or 1.0)
+
+
+def relative_changes(new: Array, old: Array) -> Array:
+    """Return by how much each element has changed, relative to the larger of both."""
+    xp = namespace_of(new)
+    size = xp.maximum(xp.abs(new), xp.abs(old))
+    return xp.abs(new - old) / xp.where(size > 0, size, xp.ones_like(size))
 
 
 def _ended(observers: Sequence[Observer], step: int, stepper: Stepper, seen: Seen | None) -> bool:

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from gdx.backends import Array
-from gdx.optimize.searches.searched import Direction, Move, Point
+from gdx.optimize.searches.searched import Ahead, Direction, Move, Point
 
-# Of the step of Barzilai and Borwein.
-_SHORTEST, _LONGEST = 1e-10, 1e10
-# Hager and Zhang's bound of β, eq. 1.6.
-_LEAST_ETA = 0.01
+# Where f does not curve up, a step of Barzilai and Borwein is so many times as long as the last.
+_WIDER = 10.0
+# Of Hager and Zhang (2013).
+_ETA = 0.4
+# The first trial goes at most so many times as far as the minimum of a parabola with the last
+# curvature: near a minimum, where the slope has all but vanished, nothing else limits it.
+_BEYOND = 4.0
 
 
 class Steepest(Direction):
@@ -21,15 +24,22 @@ class Steepest(Direction):
     def __init__(self, lr: float | None) -> None:
         self.lr = lr
 
-    def first(self, point: Point, norm: float) -> tuple[Array, float]:
+    def first(self, point: Point, square: float) -> Ahead:
         """Return the direction, and the learning rate, by default a step of length one."""
-        return -point.free, 1 / norm if self.lr is None else self.lr
+        ahead = super().first(point, square)
+        return ahead if self.lr is None else ahead._replace(step=self.lr)
 
-    def after(
-        self, move: Move, numbers: Sequence[float], vectors: Sequence[Any]
-    ) -> tuple[Array, float]:
+    def measured(
+        self, point: Point, x: Array, g: Array, free: Array
+    ) -> tuple[list[Array], list[Array]]:
+        """Return gᵀg, sᵀs and sᵀy."""
+        s = x - point.x
+        return [free @ free, s @ s, s @ (g - point.grad)], []
+
+    def after(self, move: Move, numbers: Sequence[float], vectors: Sequence[Any]) -> Ahead:
         """Return the direction, and twice the last step."""
-        return -move.new.free, 2 * move.step
+        square, secant = numbers[0], _secant(*numbers[1:])
+        return Ahead(-move.new.free, 2 * move.step, -square, secant * square / 2)
 
 
 class BarzilaiBorwein(Steepest):
@@ -45,20 +55,15 @@ class BarzilaiBorwein(Steepest):
     methods on convex sets, SIAM J. Optim. 10, 1196-1211: with bounds.
     """
 
-    def measured(
-        self, point: Point, x: Array, g: Array, free: Array
-    ) -> tuple[list[Array], list[Array]]:
-        """Return sᵀs and sᵀy."""
-        s = x - point.x
-        return [s @ s, s @ (g - point.grad)], []
-
-    def after(
-        self, move: Move, numbers: Sequence[float], vectors: Sequence[Any]
-    ) -> tuple[Array, float]:
+    def after(self, move: Move, numbers: Sequence[float], vectors: Sequence[Any]) -> Ahead:
         """Return the direction, and the step of the secant."""
-        square, curvature = numbers
-        step = square / curvature if curvature > square * _SHORTEST else _LONGEST
-        return -move.new.free, max(step, _SHORTEST)
+        ahead, secant = super().after(move, numbers, vectors), _secant(*numbers[1:])
+        return ahead._replace(step=secant if secant < math.inf else _WIDER * move.step)
+
+
+def _secant(length: float, curvature: float) -> float:
+    """Return sᵀs / sᵀy, the step to the minimum of a parabola; infinite, if it has none."""
+    return length / curvature if curvature > 0 else math.inf
 
 
 class ConjugateGradient(Direction):
@@ -67,30 +72,30 @@ class ConjugateGradient(Direction):
     References
     ----------
     W. W. Hager and H. Zhang (2005), A new conjugate gradient method with guaranteed descent and an
-    efficient line search, SIAM J. Optim. 16, 170-192, eq. 1.3-1.6.
+    efficient line search, SIAM J. Optim. 16, 170-192, eq. 1.3-1.5: β.
+    W. W. Hager and H. Zhang (2013), The limited memory conjugate gradient method, SIAM J. Optim.
+    23, 2150-2168: its lower bound, which does not depend on the scale of f.
     """
-
-    def first(self, point: Point, norm: float) -> tuple[Array, float]:
-        """Return the direction against the gradient, and a step of length one."""
-        return -point.grad, 1 / norm
 
     def measured(
         self, point: Point, x: Array, g: Array, free: Array
     ) -> tuple[list[Array], list[Array]]:
         """Return the products of y, s and the gradients that β needs."""
         y, s = g - point.grad, x - point.x
-        return [y @ y, y @ g, g @ g, point.grad @ point.grad, s @ s], []
+        return [y @ y, y @ g, g @ g, s @ s], []
 
-    def after(
-        self, move: Move, numbers: Sequence[float], vectors: Sequence[Any]
-    ) -> tuple[Array, float]:
+    def after(self, move: Move, numbers: Sequence[float], vectors: Sequence[Any]) -> Ahead:
         """Return the conjugate direction, and a step that promises the last change of f again."""
-        y_square, y_grad, square, old_square, length_square = numbers
-        curvature = move.new_slope - move.slope  # dᵀy
-        if curvature <= 0 or square == 0:
-            return -move.new.grad, move.step
-        beta = (y_grad - 2 * y_square * move.new_slope / curvature) / curvature
-        length = math.sqrt(length_square) / move.step
-        beta = max(beta, -1 / (length * min(_LEAST_ETA, math.sqrt(old_square))))
+        y_square, y_grad, square, moved = numbers
+        rise = move.new_slope - move.slope  # dᵀy
+        if rise <= 0 or square == 0:
+            return Ahead(-move.new.grad, move.step, -square)
+        length = moved / move.step**2  # dᵀd
+        beta = (y_grad - 2 * y_square * move.new_slope / rise) / rise
+        beta = max(beta, _ETA * move.slope / length)
         slope = beta * move.new_slope - square
-        return beta * move.d - move.new.grad, move.step * move.slope / slope
+        curvature = rise / (move.step * length)
+        new_length = beta * (beta * length - 2 * move.new_slope) + square
+        parabola = -slope / (curvature * new_length)
+        step = min(move.step * move.slope / slope, _BEYOND * parabola)
+        return Ahead(beta * move.d - move.new.grad, step, slope, -parabola * slope / 2)

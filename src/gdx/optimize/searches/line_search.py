@@ -1,7 +1,7 @@
 """Line searches: how far to go along a direction, decided by numbers on the host.
 
-A search is a generator. It yields the next step to try, is sent f and its slope there, and returns
-the step that it accepts; None, if it finds none.
+A search is a generator. It yields the next step to try, is sent a `Probe` of it, and returns the
+step that it accepts; None, if it finds none.
 """
 
 from __future__ import annotations
@@ -10,7 +10,28 @@ import math
 from collections.abc import Generator
 from typing import NamedTuple
 
-Search = Generator[float, tuple[float, float], float | None]
+
+class Probe(NamedTuple):
+    """What is known of a trial.
+
+    Attributes
+    ----------
+    f, slope : float
+        The value, and its slope along the path there.
+    due : float
+        The change of f that the slope at the start promises: the step times the slope, if the path
+        is straight.
+    cut : bool
+        Whether bounds have cut the step.
+    """
+
+    f: float
+    slope: float
+    due: float
+    cut: bool = False
+
+
+Search = Generator[float, Probe, float | None]
 
 DECREASE = 1e-3  # c1, the share of the decrease that the slope at the start promises
 CURVATURE = 0.9  # c2, the share of the slope at the start that may be left
@@ -37,7 +58,8 @@ def strong_wolfe(
     """Search a step t with f(t) ≤ f(0) + c1 t f'(0) and |f'(t)| ≤ c2 |f'(0)|.
 
     Where f is within its `rounding` of f(0), the slope tells instead: the first condition becomes
-    f'(t) ≤ (2 c1 - 1) f'(0). From a value that is NaN or infinite it backs off.
+    f'(t) ≤ (2 c1 - 1) f'(0). From a value that is NaN or infinite it backs off. Of a step that
+    bounds have cut, the first condition alone is asked, with what is due in place of t f'(0).
 
     References
     ----------
@@ -46,13 +68,13 @@ def strong_wolfe(
     W. W. Hager and H. Zhang (2005), A new conjugate gradient method with guaranteed descent and an
     efficient line search, SIAM J. Optim. 16, 170-192, eq. 4.1: the approximate Wolfe conditions.
     """
-    line = DECREASE * slope0
+    line, most_slope = DECREASE * slope0, (2 * DECREASE - 1) * slope0
     low = high = _Trial(0.0, f0, slope0)
     bracketed, first_stage = False, True
     limit = width = last_width = math.inf
     least, most = 0.0, (1 + _WIDEN[1]) * step
     for _ in range(TRIALS):
-        f, slope = yield step
+        f, slope, due, cut = yield step
         if not (math.isfinite(f) and math.isfinite(slope)):
             if step <= low.step:
                 break
@@ -60,10 +82,14 @@ def strong_wolfe(
             step = low.step + (step - low.step) / 4
             least, most = low.step, limit
             continue
-        enough = f <= f0 + step * line
-        if enough and abs(slope) <= -curvature * slope0:
-            return step
-        if f <= f0 + rounding and curvature * slope0 <= slope <= (2 * DECREASE - 1) * slope0:
+        enough = f <= f0 + DECREASE * due
+        if cut:
+            found = due < 0 and f <= f0 + DECREASE * due + rounding
+        else:
+            flat = enough and abs(slope) <= -curvature * slope0
+            nearly = f <= f0 + rounding and curvature * slope0 <= slope <= most_slope
+            found = flat or nearly
+        if found:
             return step
         first_stage = first_stage and not (enough and slope >= 0)
         # In the first stage, it is the height above the line of the first condition that counts.
@@ -149,10 +175,9 @@ def _secant(a: _Trial, b: _Trial) -> float:
 def armijo(f_reference: float, f0: float, step: float, rounding: float) -> Search:
     """Search a step with f(t) ≤ f_reference + c1 f'(0) t, by going back from the first.
 
-    It is sent f and what the slope at the start promises for the trial: f'(0) t, if the way is
-    straight. It may miss this by the `rounding` of f. The next trial is the minimum of the parabola
-    through these numbers, between a tenth and a half of the last. With the largest of the last
-    values of f as the reference, f need not fall at every step.
+    In place of f'(0) t counts what is due. f may miss this by its `rounding`. The next trial is
+    the minimum of the parabola through these numbers, between a tenth and a half of the last. With
+    the largest of the last values of f as the reference, f need not fall at every step.
 
     References
     ----------
@@ -162,10 +187,10 @@ def armijo(f_reference: float, f0: float, step: float, rounding: float) -> Searc
     method, SIAM J. Numer. Anal. 23, 707-716.
     """
     for _ in range(TRIALS):
-        f, promised = yield step
-        if promised < 0 and f - f_reference <= DECREASE * promised + rounding:
+        f, _, due, _ = yield step
+        if due < 0 and f - f_reference <= DECREASE * due + rounding:
             return step
-        above = f - f0 - promised
-        lowest = -promised / (2 * above) if above > 0 else 0.5
+        above = f - f0 - due
+        lowest = -due / (2 * above) if above > 0 else 0.5
         step *= min(max(lowest, 0.1), 0.5)
     return None

@@ -10,7 +10,7 @@ import numpy as np
 
 from gdx.backends import Array
 from gdx.optimize.searches.objective import Objective
-from gdx.optimize.searches.searched import Direction, Move, Point
+from gdx.optimize.searches.searched import Ahead, Direction, Move, Point
 
 Product = Callable[[Array, Array], Array]
 
@@ -40,22 +40,26 @@ class NewtonCG(Direction):
     def __init__(self, objective: Objective, product: Product) -> None:
         self.objective, self.product = objective, product
 
-    def first(self, point: Point, norm: float) -> tuple[Array, float]:
+    def first(self, point: Point, square: float) -> Ahead:
         """Return Newton's direction, and the step 1."""
-        return self._newton(point), 1.0
+        return self._newton(point)
 
-    def again(self, point: Point, norm: float) -> tuple[Array, float]:
+    def again(self, point: Point, square: float) -> Ahead:
         """Return the direction against the gradient, and a step of length one."""
-        return -point.grad, 1 / norm
+        return super().first(point, square)
 
-    def after(
-        self, move: Move, numbers: Sequence[float], vectors: Sequence[Any]
-    ) -> tuple[Array, float]:
+    def after(self, move: Move, numbers: Sequence[float], vectors: Sequence[Any]) -> Ahead:
         """Return Newton's direction, and the step 1."""
-        return self._newton(move.new), 1.0
+        return self._newton(move.new)
+
+    def _newton(self, point: Point) -> Ahead:
+        d = self._solved(point)
+        _, (slope,), _ = self.objective.reads(0.0, [point.grad @ d])
+        return Ahead(d, 1.0, slope, -slope / 2)
 
     @np.errstate(all="ignore")
-    def _newton(self, point: Point) -> Array:
+    def _solved(self, point: Point) -> Array:
+        """Return d of ∇²f d = -∇f, roughly."""
         reads, g = self.objective.reads, point.grad
         d, residual, p = 0 * g, g, -g
         _, (square,), _ = reads(0.0, [g @ g])

@@ -12,8 +12,8 @@ import numpy as np
 from gdx.backends import Array
 from gdx.optimize.result import Status
 from gdx.optimize.runs.bounds import Box
-from gdx.optimize.runs.loop import Seen, relative_change
-from gdx.optimize.searches.line_search import Search, armijo, strong_wolfe
+from gdx.optimize.runs.loop import Seen, relative_change, relative_changes
+from gdx.optimize.searches.line_search import Probe, Search, armijo, strong_wolfe
 from gdx.optimize.searches.objective import Objective
 from gdx.trees import Tree
 
@@ -29,7 +29,7 @@ class Point(NamedTuple):
 
 
 class Move(NamedTuple):
-    """An accepted step between two points, and the slopes along it at both."""
+    """An accepted step between two points, the slopes along it at both, and what was due."""
 
     old: Point
     new: Point
@@ -37,24 +37,39 @@ class Move(NamedTuple):
     step: float
     slope: float
     new_slope: float
+    due: float
+
+
+class Ahead(NamedTuple):
+    """A direction, the first step to try, the slope of f along the direction, and the gain.
+
+    The gain is by how much f would fall if the model of the direction were exact; infinite, where
+    there is no model yet.
+    """
+
+    d: Array
+    step: float
+    slope: float
+    gain: float = math.inf
 
 
 class Direction(ABC):
     """Where to go from a point, and how far to try first.
 
     What it needs of a trial point besides f and the slope, it says in `measured`, and is given in
-    `after`, as numbers and vectors on the host.
+    `after`, as numbers and vectors on the host. `free` is the gradient without the elements that
+    bounds hold, and `square` its product with itself.
     """
 
     kept: tuple[str, ...] = ()  # what it must remember to go on in another process
 
-    @abstractmethod
-    def first(self, point: Point, norm: float) -> tuple[Array, float]:
-        """Return the direction and step at the start; `norm` is the Euclidean, of the gradient."""
+    def first(self, point: Point, square: float) -> Ahead:
+        """Return the way against the gradient, with a first step of length one."""
+        return Ahead(-point.free, 1 / (math.sqrt(square) or 1.0), -square)
 
-    def again(self, point: Point, norm: float) -> tuple[Array, float]:
-        """Return the direction and step after a search that found nothing."""
-        return self.first(point, norm)
+    def again(self, point: Point, square: float) -> Ahead:
+        """Return where to go after a search that found nothing."""
+        return self.first(point, square)
 
     def measured(
         self, point: Point, x: Array, g: Array, free: Array
@@ -63,10 +78,8 @@ class Direction(ABC):
         return [], []
 
     @abstractmethod
-    def after(
-        self, move: Move, numbers: Sequence[float], vectors: Sequence[Any]
-    ) -> tuple[Array, float]:
-        """Return the direction and step after a move."""
+    def after(self, move: Move, numbers: Sequence[float], vectors: Sequence[Any]) -> Ahead:
+        """Return where to go after a move."""
 
 
 class Wolfe:
@@ -76,10 +89,6 @@ class Wolfe:
 
     def __init__(self, curvature: float) -> None:
         self.curvature = curvature
-
-    def told(self, point: Point, x: Array, g: Array, d: Array) -> Array:
-        """Return the slope at a trial point."""
-        return g @ d
 
     def begun(self, fun: float, slope: float, step: float, rounding: float) -> Search:
         """Return the search of a step."""
@@ -94,10 +103,6 @@ class Armijo:
     def __init__(self, memory: int = 1) -> None:
         self.memory = memory
         self.last: list[float] = []
-
-    def told(self, point: Point, x: Array, g: Array, d: Array) -> Array:
-        """Return the change of f that the slope promises at a trial point, which may be cut."""
-        return point.free @ (x - point.x)
 
     def begun(self, fun: float, slope: float, step: float, rounding: float) -> Search:
         """Return the search of a step."""
@@ -130,11 +135,11 @@ class Searched:
         self.objective, self.direction, self.search, self.box = objective, direction, search, box
         self.slope, self.form, self.patience = objective.slope, objective.x, patience
         self.point: Point
-        self.ahead: tuple[Array, float]
+        self.ahead: Ahead
         self.begun = False
         self.steps = 0
         self.watches = False
-        self.changed = [math.inf, 1.0]  # the largest change of x at the last step, and of x
+        self.changed = math.inf  # the largest relative change of an element of x at the last step
         self.last: Point | None = None
         self.step = math.nan
         self.promised = math.inf
@@ -180,8 +185,7 @@ class Searched:
         """Return the larger of the relative changes of x and f at the last step."""
         if self.last is None:
             return math.inf
-        moved, size = self.changed
-        return max(moved / (size or 1.0), relative_change(seen.fun, self.last.fun))
+        return max(self.changed, relative_change(seen.fun, self.last.fun))
 
     def size(self, seen: Seen) -> float:
         """Return the largest absolute value in x."""
@@ -213,7 +217,7 @@ class Searched:
         self.begun = True
         self.point = Point(*state["point"])
         self.last = state["last"] and Point(*state["last"])
-        self.ahead = tuple(state["ahead"])
+        self.ahead = Ahead(*state["ahead"])
         for name in ("steps", "step", "promised", "changed"):
             setattr(self, name, state[name])
         for part in (self.direction, self.search):
@@ -226,7 +230,7 @@ class Searched:
             free, size = self._constrained(x, g)
             fun, (norm, square), _ = self.objective.reads(value, [size, free @ free])
         self.point = Point(x, fun, g, free, norm)
-        self.ahead = self.direction.first(self.point, math.sqrt(square) or 1.0)
+        self.ahead = self.direction.first(self.point, square)
         self.begun = True
 
     def _constrained(self, x: Array, g: Array) -> tuple[Array, Array]:
@@ -244,7 +248,7 @@ class Searched:
         promised, free = self.promised, self.point.free
         with np.errstate(all="ignore"):
             _, (square,), _ = self.objective.reads(0.0, [free @ free])
-        self.ahead = self.direction.again(self.point, math.sqrt(square) or 1.0)
+        self.ahead = self.direction.again(self.point, square)
         if self._moved():
             return None
         self.promised = promised
@@ -256,9 +260,12 @@ class Searched:
 
     def _moved(self) -> bool:
         """Search along the direction, and go where that ends; tell whether it has found a step."""
-        point, (d, step) = self.point, self.ahead
-        search: Search | None = None
-        slope: float | None = None
+        point, (d, step, slope, _) = self.point, self.ahead
+        if not slope < 0:
+            return False
+        self.promised = -step * slope
+        search = self.search.begun(point.fun, slope, step, self._noise(point.fun))
+        next(search)
         best: _Trial | None = None
         while True:
             with np.errstate(all="ignore"):
@@ -267,61 +274,68 @@ class Searched:
                     x = self.box.nearest(x)
             value, g = self.objective.both(x)
             with np.errstate(all="ignore"):
-                trial = self._measured(step, x, value, g, slope)
-                move, slope = trial.move, trial.move.slope
-                if search is None:
-                    if not slope < 0:
-                        return False
-                    self.promised = -step * slope
-                    search = self.search.begun(point.fun, slope, step, self._noise(point.fun))
-                    next(search)
-                if best is None or move.new.fun < best.move.new.fun:
+                trial = self._measured(step, x, value, g)
+                if best is None or trial.probe.f < best.probe.f:
                     best = trial
                 try:
-                    step = search.send((move.new.fun, move.new_slope))
+                    step = search.send(trial.probe)
                 except StopIteration as found:
                     if found.value is None:
                         return False
                     if found.value != step:
-                        trial, new = best, best.move.new
+                        trial, new = best, best.new
                         self.direction.measured(point, new.x, new.grad, new.free)
                     break
         self._go(trial)
         return True
 
-    def _measured(self, step: float, x: Array, value: Any, g: Array, slope: float | None) -> _Trial:
-        """Read all that a trial tells, and the slope at the start where that is not known yet."""
-        point, d, largest = self.point, self.ahead[0], self.objective.largest
+    def _measured(self, step: float, x: Array, value: Any, g: Array) -> _Trial:
+        """Read all that a trial tells."""
+        point, slope = self.point, self.ahead.slope
         free, size = self._constrained(x, g)
         numbers, vectors = self.direction.measured(point, x, g, free)
-        wanted = [size, self.search.told(point, x, g, d), *numbers]
+        wanted = [size, *self._along(step, x, g), *numbers]
         if self.watches:
-            wanted += [largest(x - point.x), largest(x)]
-        if slope is None:
-            wanted.append(point.free @ d)
+            wanted.append(self.objective.max(relative_changes(x, point.x)))
         fun, read, vectors = self.objective.reads(value, wanted, vectors)
-        slope = read.pop() if slope is None else slope
-        changed = [read.pop(-2), read.pop()] if self.watches else self.changed
-        size, told, *numbers = read
-        new = Point(x, fun if math.isfinite(size) else math.inf, g, free, size)
-        return _Trial(Move(point, new, d, step, slope, told), changed, numbers, vectors)
+        changed = read.pop() if self.watches else self.changed
+        if self.box is None:
+            size, new_slope, *numbers = read
+            due, cut = step * slope, 0.0
+        else:
+            size, new_slope, due, cut, *numbers = read
+        fun = fun if math.isfinite(size) else math.inf
+        new = Point(x, fun, g, free, size)
+        return _Trial(new, step, Probe(fun, new_slope, due, cut > 0), changed, numbers, vectors)
+
+    def _along(self, step: float, x: Array, g: Array) -> list[Array]:
+        """Return the slope at a trial; within bounds, also what is due there, and whether cut."""
+        point, d = self.point, self.ahead.d
+        if self.box is None:
+            return [g @ d]
+        xp, moved = self.objective.xp, x - point.x
+        cut = xp.astype(x != point.x + step * d, x.dtype)
+        return [g @ (d - cut * d), point.free @ moved, self.objective.max(cut)]
 
     def _go(self, trial: _Trial) -> None:
-        move = trial.move
-        self.last, self.point, self.step = move.old, move.new, move.step
+        new, probe, (d, _, slope, _) = trial.new, trial.probe, self.ahead
+        move = Move(self.point, new, d, trial.step, slope, probe.slope, probe.due)
+        self.last, self.point, self.step = self.point, new, trial.step
         self.changed = trial.changed
         self.steps += 1
-        d, step = self.direction.after(move, trial.numbers, trial.vectors)
-        if self.box is not None:
-            d = self.box.free(move.new.x, d, move.new.grad)
-        self.ahead = d, step
+        ahead = self.direction.after(move, trial.numbers, trial.vectors)
+        if self.box is not None:  # its product with the free gradient is as before
+            ahead = ahead._replace(d=self.box.free(new.x, ahead.d, new.grad))
+        self.ahead = ahead
 
 
 class _Trial(NamedTuple):
-    """A move that is tried, the change of x and its size, and what the direction has measured."""
+    """A point that is tried, and what has been read there."""
 
-    move: Move
-    changed: list[float]
+    new: Point
+    step: float
+    probe: Probe
+    changed: float
     numbers: list[float]
     vectors: list[Any]
 
