@@ -308,7 +308,7 @@ def test_a_change_of_f_alone_is_not_enough():
 def test_evaluations_are_limited(method):
     result = gdx.minimize(rosenbrock, START, method=method, max_nfev=20, check_every=1)
     assert (result.status, result.success) == (Status.EVALUATION_LIMIT, False)
-    assert 20 <= result.nfev <= 25
+    assert result.nfev == 20
     assert "Try a larger max_nfev" in result.message
 
 
@@ -321,7 +321,9 @@ def test_seconds_are_limited():
 def test_steps_are_limited(method):
     result = gdx.minimize(rosenbrock, START, method=method, max_steps=7)
     assert (result.status, result.success, result.nit) == (Status.STEP_LIMIT, False, 7)
-    assert "above tol=1e-05. Try a larger max_steps" in result.message
+    assert "Try a larger max_steps" in result.message
+    bounded = gdx.minimize(rosenbrock, START, method=method, max_steps=7, tol=1e-5)
+    assert "above gtol=1e-05. Try a larger max_steps" in bounded.message
     none = gdx.minimize(rosenbrock, START, method=method, max_steps=0)
     assert (none.status, none.nit, none.x.tolist()) == (Status.STEP_LIMIT, 0, START)
 
@@ -356,7 +358,7 @@ def test_the_callback_knows_the_learning_rate():
         max_steps=4,
         callback=lambda state: rates.append(state.lr),
     )
-    assert rates == [0.1, 0.1, 0.05, 0.05]
+    assert rates == [0.1, 0.1, 0.05, 0.05, 0.025]  # the last is seen, too
 
 
 @pytest.mark.parametrize(("method", "steps"), [("l-bfgs", None), ("adam", [0, 10, 20, 25])])
@@ -427,8 +429,9 @@ def test_a_start_without_a_value(method):
 def test_a_function_without_a_minimum(method):
     with np.errstate(over="ignore"):
         result = gdx.minimize(lambda x: x[0] ** 3, [-1.0], method=method)
-        assert not result.success
-        assert result.fun < -1
+        assert (result.status, result.success) == (Status.UNBOUNDED, False)
+        assert result.fun < -1e20
+        assert "Unbounded below: f fell to" in result.message
         result = gdx.minimize(lambda x: -x[0], [0.0], method=method, max_steps=200)
         assert not result.success
 
@@ -517,7 +520,7 @@ def test_one_read_for_each_evaluation(no_host_sync, monkeypatch, method):
 
     monkeypatch.setattr(Reads, "_together", together)
     start = xp.asarray(START, device=xp.Device("device1"))
-    result = gdx.minimize(rosenbrock, start, method=method)
+    result = gdx.minimize(rosenbrock, start, method=method, tol=1e-5)
     assert result.success
     assert len(reads) == result.nfev
 
@@ -534,7 +537,7 @@ def test_nothing_is_read_between_checks(no_host_sync, monkeypatch):
 
     monkeypatch.setattr(Reads, "sizes", sizes)
     start = xp.asarray(START, device=xp.Device("device1"))
-    gdx.minimize(rosenbrock, start, method="adam", max_steps=20)
+    gdx.minimize(rosenbrock, start, method="adam", max_steps=20, tol=1e-5)
     assert len(looked) == 3
 
 

@@ -145,11 +145,13 @@ def gradient_descent(
         stepper, check_every = method.stepper(of_f, x), 1
     else:
         stepper = Plain(of_f, x, lr) if history else ByRule(of_f, x, sgd(lr))
-        stepper.last_gradient = False
+        stepper.last_gradient = callback is not None  # which sees the last point, too
+    stepper.watches = True
     trail, steps = _Checks(), range(step_num)
     points: list[Tree] = []
     before: list[Callable[[int], None]] = []
     observers: list[Observer] = []
+    at_end: list[Observer] = []
     with ExitStack() as stack:
         if progress:
             before.append(stack.enter_context(progress_bar(steps, trail)))
@@ -158,14 +160,15 @@ def gradient_descent(
         if verbose:
             observers.append(_printed)
         if callback is not None:
-            observers.append(told(callback))
-        ended = run(stepper, trail, _stop, steps, check_every, before, observers)
+            at_end.append(told(callback))
+            observers.extend(at_end)
+        ended = run(stepper, trail, _stop, steps, check_every, before, observers, at_end)
 
     start, end, nit = trail.start, trail.end, stepper.steps
     counts, shown = of_f.counts, stepper.shown
     best = trail.best or start
-    status, message = judge(start, end, stepper.lr(nit) or lr, searched=method is not None)
-    if end.finite and end.grad_norm == 0 and not of_f.reacts(shown(end.x)):
+    status, message = judge(start, end, stepper, stepper.lr(nit) or lr)
+    if nit > 0 and end.finite and end.grad_norm == 0 and not of_f.reacts(shown(end.x)):
         ended = Status.NO_REACTION
     if ended in (Status.STOPPED, Status.INTERRUPTED, Status.NO_REACTION) or (
         ended is not Status.STEP_LIMIT and status is Status.STEP_LIMIT
@@ -225,4 +228,6 @@ def _stop(seen: Seen, stepper: Stepper) -> Status | None:
     """Return why a descent ends before its last step, if it does."""
     if not seen.finite:
         return Status.DIVERGED
+    if seen.step == 0 and seen.grad_norm == 0 and not stepper.slope.reacts(stepper.x):
+        return Status.NO_REACTION
     return Status.CONVERGED if seen.grad_norm == 0 and stepper.patience < math.inf else None

@@ -18,7 +18,7 @@ from gdx.optimize.runs.bounds import boxes, nearest
 from gdx.optimize.runs.fixed import ByRule
 from gdx.optimize.runs.limits import Limits
 from gdx.optimize.runs.loop import Observer, Seen, Stepper, Trail, run, told
-from gdx.optimize.runs.outcome import REACHED, sentence, within_rounding
+from gdx.optimize.runs.outcome import judged, sentence
 from gdx.optimize.runs.points import own_copy, stacked
 from gdx.optimize.runs.progress import progress_bar
 from gdx.optimize.runs.slopes import slope
@@ -36,7 +36,10 @@ def minimize(
     grad: Callable[[Tree], Tree] | str | bool | None = None,
     hvp: Callable[[Tree, Tree], Tree] | None = None,
     bounds: Any = None,
-    tol: float = 1e-5,
+    tol: float | None = None,
+    gtol: float | None = None,
+    ftol: float = 0.0,
+    xtol: float = 0.0,
     rtol: float = 0.0,
     target: float | None = None,
     max_steps: int = 10_000,
@@ -78,19 +81,26 @@ def minimize(
         As in `numerical_gradient`: each a number, an array of the shape of `x` or a tree of them,
         or None. f is never evaluated outside, and a start outside is moved to the nearest point.
         Not for "bfgs", "cg" and "newton-cg".
-    tol : float
-        The run has converged where no element of the gradient is larger than this (within bounds,
-        of the projected gradient). 0 switches it off, and only a gradient of 0 has converged.
+    tol, gtol : float, optional
+        Two names of one bound: the run has converged where no element of the gradient is larger
+        (within bounds, of the projected gradient). With 0, only a gradient of 0 has converged. By
+        default it has converged where nothing is left to gain, whatever the units of f and x; see
+        the notes.
+    ftol : float
+        It has converged, too, where f has changed since the last look by no more than ``ftol *
+        max(|f|, 1)``, the larger of both |f|. 0 switches it off, here and below.
+    xtol : float
+        The same, where a step changes no element of x by more than `xtol` of its size.
     rtol : float
-        It has converged, too, where a step changes x, and f has changed since the last look, by
-        no more than `rtol` of its size. 0 switches it off.
+        The same, where a step changes no element of x, and f has changed since the last look, by
+        more than `rtol` of its size.
     target : float, optional
         It ends where f is at most this.
     max_steps : int
         The largest number of steps; of searches along a line, not of their evaluations.
     max_nfev : int, optional
-        It ends at the first look after so many evaluations of `f`, those for numerical gradients
-        counted.
+        It takes no more evaluations of `f`, those for numerical gradients counted; but the start
+        is always evaluated.
     max_seconds : float, optional
         It ends at the first look after so many seconds of this call.
     check_every : int
@@ -99,9 +109,9 @@ def minimize(
     history : bool
         Keep the points at which the run looked.
     callback : callable, optional
-        Called before each step with a `Descent`: step, x, grad, fun, grad_norm, lr, nfev, njev.
-        Its arrays are the run's own, which later steps overwrite, and JAX deletes: copy what you
-        keep. Returning True stops.
+        Called before each step, and at the end, with a `Descent`: step, x, grad, fun, grad_norm,
+        lr, nfev, njev. Its arrays are the run's own, which later steps overwrite, and JAX deletes:
+        copy what you keep. Returning True or raising StopIteration stops.
     progress : bool
         Show a progress bar with f and the gradient (needs tqdm: ``pip install tqdm``).
     checkpoint : str or path, optional
@@ -144,10 +154,19 @@ def minimize(
     `tol`, `maxiter` as `max_steps` and `maxfun` as `max_nfev`; for `args`, write a lambda, and
     `options` are arguments. "l-bfgs-b" is another name of "l-bfgs".
 
+    Nothing is left to gain where two things hold at two looks in a row. The model of the method
+    (the inverse Hessian of a quasi-Newton method, the curvature along the last step of others)
+    falls from here to its minimum by no more than eps^(2/3) \|f\|. And no element of the relative
+    gradient, \|x_i g_i\| / \|f\|, is larger than eps^(2/5) (Dennis and Schnabel 1983, Numerical
+    Methods for Unconstrained Optimization, eq. 7.2.5). Where f is small beside its fall since the
+    start, both bounds have a share of that fall, eps^(5/3) and eps^(5/6), since the minimum may be
+    0.
+
     *Precision limit* means that f cannot show, in its dtype, what another step gains. It is a
-    success if the relative gradient, max \|g_i\| max(\|x_i\|, 1) / max(\|f\|, 1), is at most
-    eps^(1/3) (Dennis and Schnabel 1983, eq. 7.2.5). *No reaction* means that f does not change at
-    all within the steps of numerical differences; it is none.
+    success if nothing is left to gain; then the bounds are eps^(1/6) for the relative gradient,
+    and eps^(6/5) and eps^(3/5) for the shares. *No reaction* means that f does not change at all
+    within the steps of numerical differences, and *unbounded* that f falls without an end in
+    sight; they are none.
 
     A value that is NaN or infinite makes a line search go back; a run that cannot go on returns the
     best point seen and its status. So does Ctrl-C, with the status *interrupted*; it leaves the
@@ -193,14 +212,19 @@ def minimize(
     how = _within(chosen(method), box is not None)
     if hvp is not None and how is not METHODS["newton-cg"]():
         raise ValueError(f"hvp is for method='newton-cg' only; method is {how!r}.")
+    if tol is not None and gtol is not None:
+        raise ValueError(f"tol and gtol are one bound: give one of them; got {tol!r} and {gtol!r}.")
+    gtol = tol if gtol is None else gtol
     limits = Limits(
-        not_negative("tol", tol),
+        coarsest_epsilon(x),
+        None if gtol is None else not_negative("gtol" if tol is None else "tol", gtol),
+        not_negative("ftol", ftol),
+        not_negative("xtol", xtol),
         not_negative("rtol", rtol),
         _number("target", target),
         max_steps,
         None if max_nfev is None else whole("max_nfev", max_nfev, 1),
         None if max_seconds is None else positive("max_seconds", max_seconds),
-        coarsest_epsilon(x),
     )
     if batch:
         single = {"hvp": hvp, "history": history, "progress": progress, "checkpoint": checkpoint}
@@ -213,12 +237,7 @@ def minimize(
             method=how,
             grad=grad,
             box=box,
-            tol=limits.tol,
-            rtol=limits.rtol,
-            target=limits.target,
-            max_steps=limits.max_steps,
-            max_nfev=limits.max_nfev,
-            max_seconds=limits.max_seconds,
+            limits=limits,
             check_every=check_every,
             callback=callback,
         )
@@ -240,7 +259,7 @@ def minimize(
         stepper, check_every = how.stepper(of_f, x, box, hvp), 1
     else:
         stepper = ByRule(of_f, x, how, box)
-    stepper.watches = limits.rtol > 0
+    stepper.watches = limits.watches or limits.gtol is None
     trail = Trail(keeps=bool(history))
     before: list[Callable[[int], None]] = []
     start = 0
@@ -248,13 +267,11 @@ def minimize(
         start = kept.attached(stepper, trail, limits)
         before.append(kept)
     steps = range(start, max(start, max_steps))
-    observers: list[Observer] = []
+    observers: list[Observer] = [] if callback is None else [told(callback)]
     with ExitStack() as stack:
         if progress:
             before.append(stack.enter_context(progress_bar(steps, trail)))
-        if callback is not None:
-            observers.append(told(callback))
-        status = run(stepper, trail, limits, steps, check_every, before, observers)
+        status = run(stepper, trail, limits, steps, check_every, before, observers, observers)
     if kept is not None and status is not Status.INTERRUPTED:
         kept.save(stepper.steps)
     return _result(stepper, trail, limits, status)
@@ -283,11 +300,8 @@ def _check_batch(x: Tree, single: dict[str, Any]) -> None:
 
 
 def _result(stepper: Stepper, trail: Trail, limits: Limits, status: Status) -> OptimizeResult:
-    seen = trail.end if status in REACHED else trail.best or trail.end
-    reached = status in REACHED
-    if status in (Status.NO_DESCENT, Status.PRECISION_LIMIT):
-        reached = within_rounding(seen, stepper.size(seen), limits.rounding)
-        status = Status.PRECISION_LIMIT if reached else status
+    status, reached = judged(status, stepper, trail, limits)
+    seen = trail.end if reached else trail.best or trail.end
     counts, shown = stepper.slope.counts, stepper.shown
     message = sentence(status, seen, stepper.steps, counts.nfev, limits)
     seen = stepper.own(seen)

@@ -26,6 +26,7 @@ class Status(StrEnum):
     PRECISION_LIMIT = "precision limit"
     NO_REACTION = "no reaction"
     NO_DESCENT = "no descent"
+    UNBOUNDED = "unbounded"
     DIVERGED = "diverged"
     STOPPED = "stopped"
     INTERRUPTED = "interrupted"

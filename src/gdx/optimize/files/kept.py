@@ -17,6 +17,8 @@ from gdx.optimize.runs.reading import Reads
 from gdx.optimize.runs.slopes import ExactWhereTraced
 from gdx.trees import flattened, leaves
 
+_COUNTED = ("nfev", "njev", "nhev")
+
 
 class Kept:
     """A run and its file.
@@ -60,7 +62,8 @@ class Kept:
         form = self.stepper.form
         state = unpacked(header["state"], arrays, leaves(form)[0])
         slope = self.stepper.slope
-        slope.counts.nfev, slope.counts.njev, slope.counts.nhev = state["counts"]
+        for name, count in zip(_COUNTED, state["counts"], strict=True):
+            setattr(slope.counts, name, count)
         if slope.name != state["slope"] and isinstance(slope, ExactWhereTraced):
             slope.give_up(self.stepper.shown(form))
         self.stepper.restore(state["stepper"])
@@ -96,7 +99,7 @@ class Kept:
         arrays: dict[str, Any] = {}
         points = [self.trail.best, *self.trail.points]
         state = {
-            "counts": [*vars(self.stepper.slope.counts).values()],
+            "counts": [getattr(self.stepper.slope.counts, name) for name in _COUNTED],
             "slope": self.stepper.slope.name,
             "stepper": self.stepper.state(),
             "limits": self.limits.state(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -12,13 +11,14 @@ import numpy as np
 from gdx.backends import Array, device_of, epsilon, namespace_of, to_numpy
 from gdx.optimize.many.learnt import Inverse, Learnt, Pairs
 from gdx.optimize.many.runs import Columns, Run, Searching, Stepping
-from gdx.optimize.many.search import RUNNING, STATUSES, Goal, ManySearched, coded
+from gdx.optimize.many.search import RUNNING, STATUSES, ManySearched, coded
 from gdx.optimize.many.slopes import slope_of_many, values_of
 from gdx.optimize.methods import Method
 from gdx.optimize.result import BatchResult, Status
 from gdx.optimize.runs.bounds import Box
-from gdx.optimize.runs.loop import BatchDescent
-from gdx.optimize.runs.slopes import Function, Slope
+from gdx.optimize.runs.limits import Limits
+from gdx.optimize.runs.loop import BatchDescent, stops
+from gdx.optimize.runs.slopes import BudgetSpent, Function, Slope
 from gdx.optimize.updates.optimizer import Optimizer
 
 # What is said of the problems that did not succeed: how many, and what to do.
@@ -26,10 +26,12 @@ _ADVICE = {
     Status.STEP_LIMIT: "{} came to the limit of steps: try a larger max_steps",
     Status.EVALUATION_LIMIT: "{} came to the limit of evaluations: try a larger max_nfev",
     Status.TIME_LIMIT: "{} came to the limit of time: try a larger max_seconds",
-    Status.PRECISION_LIMIT: "{} came to the rounding of f: try a larger tol, or a wider dtype",
+    Status.PRECISION_LIMIT: "{} came to the rounding of f: try a smaller offset of f, or a wider "
+    "dtype",
     Status.NO_DESCENT: "{} found no lower f: check the gradient (gdx.check_gradient), and that "
     "each value depends on its own row alone",
     Status.DIVERGED: "{} became NaN or infinite, or began so: try other starts",
+    Status.UNBOUNDED: "{} fell with no end in sight: give bounds, or other starts",
     Status.STOPPED: "{} stopped by the callback",
     Status.INTERRUPTED: "{} interrupted",
 }
@@ -42,12 +44,7 @@ def minimize_many(
     method: Method | Optimizer,
     grad: Callable[[Array], Array] | str | bool | None = None,
     box: Box | None = None,
-    tol: float,
-    rtol: float = 0.0,
-    target: float | None = None,
-    max_steps: int,
-    max_nfev: int | None = None,
-    max_seconds: float | None = None,
+    limits: Limits,
     check_every: int = 10,
     callback: Callable[[BatchDescent], object] | None = None,
 ) -> BatchResult:
@@ -66,11 +63,8 @@ def minimize_many(
         As for `minimize`; of stacks, (k, ...).
     box : Box, optional
         Of the shape of `x`, which lies in it.
-    tol, rtol, target, max_steps
-        What ends each problem, as for `minimize`.
-    max_nfev : int, optional
-        How often all problems together may be evaluated.
-    max_seconds : float, optional
+    limits : Limits
+        What ends each problem; of evaluations and seconds, all together.
     check_every : int
         After how many evaluations one number is read: how many problems have not ended.
     callback : callable, optional
@@ -91,7 +85,6 @@ def minimize_many(
             "the first axis of x0 goes over the problems, and the others over the elements of "
             f"each; x0 has the shape {tuple(x.shape)}, without any."
         )
-    goal = Goal(tol, rtol, target, max_steps)
     slope = slope_of_many(f, grad, box)
     if x.shape[:1] == x.shape[1:2]:
         _check_rows(slope, x, box)
@@ -99,10 +92,10 @@ def minimize_many(
     start = columns.columns_of(x)
     if box is not None:
         box = Box(columns.columns_of(box.lower), columns.columns_of(box.upper))
-    run = _chosen(method, columns, start, box, goal)
-    status = _ended(run, max_nfev, max_seconds, check_every, callback)
+    run = _chosen(method, columns, start, box, limits)
+    status = _ended(run, limits, check_every, callback)
     code = coded(run.state.code, [(status, run.state.code == RUNNING)])
-    point, success = run.finished(code)
+    point, code, success = run.finished(code)
     statuses = tuple(STATUSES[number] for number in to_numpy(code).tolist())
     return BatchResult(
         x=columns.result_of(point.x),
@@ -139,7 +132,7 @@ def _check_rows(slope: Slope, x: Array, box: Box | None) -> None:
 
 
 def _chosen(
-    method: Method | Optimizer, columns: Columns, x: Array, box: Box | None, goal: Goal
+    method: Method | Optimizer, columns: Columns, x: Array, box: Box | None, limits: Limits
 ) -> Run:
     if isinstance(method, Optimizer):
         for link in method.links:
@@ -148,7 +141,7 @@ def _chosen(
                     f"{link.name} would let the problems change each other: it takes all of x as "
                     "one vector. Leave it out, or clip each element: clip_by_value."
                 )
-        return Stepping(columns, x, method, box, goal)
+        return Stepping(columns, x, method, box, limits)
     learnt = _LEARNT.get(method.name)
     if learnt is None:
         names = ", ".join(map(repr, _LEARNT))
@@ -156,7 +149,7 @@ def _chosen(
             f"of many problems at once, method must be one of {names}, or an update rule such as "
             f"'adam'; got {method.name!r}."
         )
-    search = ManySearched(learnt(x, **dict(method.options)), box, goal)
+    search = ManySearched(learnt(x, **dict(method.options)), box, limits)
     return Searching(columns, x, search)
 
 
@@ -173,13 +166,12 @@ _LEARNT: dict[str, Callable[..., Learnt]] = {
 
 def _ended(
     run: Run,
-    max_nfev: int | None,
-    max_seconds: float | None,
+    limits: Limits,
     check_every: int,
     callback: Callable[[BatchDescent], object] | None,
 ) -> Status:
     """Run until all problems have ended; return how those ended that were still running."""
-    began, counts, tick = time.monotonic(), run.columns.slope.counts, 0
+    counts, tick = run.columns.slope.counts, 0
     always = run.always_judged and run.columns.known.on_host(run.x)  # where reading costs nothing
     try:
         while True:
@@ -190,16 +182,18 @@ def _ended(
                 running = _running(run.state.code)
                 if not running:
                     return Status.STEP_LIMIT
-                if max_seconds is not None and time.monotonic() - began >= max_seconds:
+                if limits.max_seconds is not None and limits.seconds >= limits.max_seconds:
                     return Status.TIME_LIMIT
-            if max_nfev is not None and counts.nfev >= max_nfev:
-                return Status.EVALUATION_LIMIT
-            if look and callback is not None:
-                answer = callback(_seen(run, tick, running))
-                if isinstance(answer, bool | np.bool_) and answer:
-                    return Status.STOPPED
+            if limits.max_nfev is not None:
+                counts.most = limits.max_nfev
+                if counts.nfev >= counts.most:
+                    return Status.EVALUATION_LIMIT
+            if look and callback is not None and stops(callback, _seen(run, tick, running)):
+                return Status.STOPPED
             run.advance()
             tick += 1
+    except BudgetSpent:
+        return Status.EVALUATION_LIMIT
     except KeyboardInterrupt:
         if run.state is None:
             raise

@@ -12,11 +12,14 @@ from gdx.backends import Array, cast, library, namespace_of
 from gdx.optimize.many.search import (
     CODE,
     RUNNING,
-    Goal,
+    Ending,
     ManySearched,
     Point,
+    begun_ending,
     coded,
+    endless,
     finite,
+    judged,
     met,
     norm,
     settled,
@@ -25,11 +28,11 @@ from gdx.optimize.many.search import (
 from gdx.optimize.many.slopes import values_of
 from gdx.optimize.result import Status
 from gdx.optimize.runs.bounds import Box
+from gdx.optimize.runs.limits import Limits
+from gdx.optimize.runs.outcome import FALLING, LIMITED, REACHED, STUCK
 from gdx.optimize.runs.slopes import Slope
 from gdx.optimize.updates.optimizer import Optimizer
 from gdx.optimize.updates.segments import OptimizerState
-
-_REACHED = (Status.CONVERGED, Status.HARDLY_CHANGED, Status.TARGET_REACHED)
 
 
 class Columns:
@@ -101,16 +104,29 @@ class Run(ABC):
         """Go on by a step, or by a trial."""
 
     @abstractmethod
-    def finished(self, code: Array) -> tuple[Point, Array]:
-        """Return the points that are the result, and which of them are a success."""
+    def finished(self, code: Array) -> tuple[Point, Array, Array]:
+        """Return the points that are the result, how they ended, and which are a success."""
+
+    def judged(self, code: Array, point: Point, limits: Limits) -> tuple[Array, Array]:
+        """Return how problems ended, with what is seen at their ends, and which are a success.
+
+        As `outcome.judged` does for one.
+        """
+        xp, ending = namespace_of(code), self.state.ending
+        reached = self.reached(code)
+        stuck, limited = (_among(code, statuses) for statuses in (STUCK, LIMITED))
+        if limits.gtol is None:
+            fine = limited & ending.ended
+            code = xp.where(fine, xp.full_like(code, CODE[Status.CONVERGED]), code)
+        precise = stuck & ending.stuck
+        code = xp.where(precise, xp.full_like(code, CODE[Status.PRECISION_LIMIT]), code)
+        success = reached | precise | (code == CODE[Status.CONVERGED])
+        falls = ~success & _among(code, FALLING) & endless(self.state.ending, point)
+        return xp.where(falls, xp.full_like(code, CODE[Status.UNBOUNDED]), code), success
 
     def reached(self, code: Array) -> Array:
         """Tell which problems have come to what was asked for."""
-        xp = namespace_of(code)
-        found = xp.zeros_like(code, dtype=xp.bool)
-        for status in _REACHED:
-            found = found | (code == CODE[status])
-        return found
+        return _among(code, REACHED)
 
 
 class Searching(Run):
@@ -132,12 +148,12 @@ class Searching(Run):
         x = self.columns.known.settled(self.search.trial(self.state))
         fun, grad = self.columns.both(x)
         with np.errstate(all="ignore"):
-            self.state = self.search.after(self.state, x, fun, grad)
+            self.state = self.search.after(self.state, x, fun, grad, self.columns.slope.name)
 
-    def finished(self, code: Array) -> tuple[Point, Array]:
-        """Return where the searches are; a small gradient may be all that rounding allows."""
-        precise = (code == CODE[Status.PRECISION_LIMIT]) & self.state.small
-        return self.state.point, self.reached(code) | precise
+    def finished(self, code: Array) -> tuple[Point, Array, Array]:
+        """Return where the searches are, and how they ended."""
+        point = self.state.point
+        return point, *self.judged(code, point, self.search.limits)
 
 
 class Stepped(NamedTuple):
@@ -147,6 +163,7 @@ class Stepped(NamedTuple):
     best: Point
     code: Array
     nit: Array
+    ending: Ending
 
 
 class Stepping(Run):
@@ -155,12 +172,12 @@ class Stepping(Run):
     always_judged = False
 
     def __init__(
-        self, columns: Columns, x: Array, optimizer: Optimizer, box: Box | None, goal: Goal
+        self, columns: Columns, x: Array, optimizer: Optimizer, box: Box | None, limits: Limits
     ) -> None:
         super().__init__(columns, x)
-        self.box, self.goal, self.ticks = box, goal, goal.max_steps
+        self.box, self.limits, self.ticks = box, limits, limits.max_steps
         self.grad: Array = None
-        self.before = x
+        self.before: tuple[Array, Array] | None = None  # the last point, and the gradient there
         self.state_of_rule = optimizer.init(x)
         self.update = optimizer.runner(x)
 
@@ -179,29 +196,56 @@ class Stepping(Run):
         new = Point(self.x, fun, grad, norm(self.x, grad, self.box, fun.dtype))
         if old is None:
             whole = xp.zeros_like(fun, dtype=xp.int32)
-            old = Stepped(new, new, whole + RUNNING, whole)
+            old = Stepped(new, new, whole + RUNNING, whole, begun_ending(new))
         running = old.code == RUNNING
         better = running & fine & ~(old.best.fun <= fun)
+        last, ending = None, old.ending
+        if self.before is not None:
+            last = old.point._replace(x=self.before[0])
+            ending = judged(
+                ending, new, *self._model(*self.before), running, self.box, self.columns.slope.name
+            )
         ends = [
             (Status.DIVERGED, ~fine),
-            *met(new, self.state and self.state.point._replace(x=self.before), self.goal),
+            *met(new, last, ending, self.limits),
             (Status.STEP_LIMIT, xp.full_like(fine, tick >= self.ticks)),
         ]
         nit = xp.where(running, xp.full_like(old.nit, tick), old.nit)
-        return Stepped(new, where(better, new, old.best), coded(old.code, ends), nit)
+        return Stepped(new, where(better, new, old.best), coded(old.code, ends), nit, ending)
+
+    def _model(self, x: Array, grad: Array) -> tuple[Array, Array]:
+        """Return the ways to the minima along the gradients, by secants, and the gains there."""
+        xp = namespace_of(self.x)
+        s, y, free = self.x - x, self.grad - grad, self.grad
+        if self.box is not None:
+            free = self.box.free(self.x, free, free)
+        pairs = (s, s), (s, y), (free, free)
+        length, curvature, square = (xp.sum(a * b, axis=0) for a, b in pairs)
+        curved = curvature > 0
+        secant = length / xp.where(curved, curvature, xp.ones_like(curvature))
+        secant = xp.where(curved, secant, xp.full_like(secant, math.inf))
+        return secant * free, secant * square / 2
 
     def advance(self) -> None:
         """Step, where a problem has not ended."""
         xp, known, old = self.columns.xp, self.columns.known, self.x
         with np.errstate(all="ignore"):
             x, (step, slots) = self.update(self.grad, self.state_of_rule, known.copied(old))
-        self.before = old
+        self.before = old, known.copied(self.grad)
         self.state_of_rule = OptimizerState(step, settled(slots))
         if self.box is not None:
             x = self.box.nearest(x)
         self.x = known.settled(xp.where(self.state.code == RUNNING, x, old))
 
-    def finished(self, code: Array) -> tuple[Point, Array]:
-        """Return the points where problems came to an end, else the best."""
-        reached = self.reached(code)
-        return where(reached, self.state.point, self.state.best), reached
+    def finished(self, code: Array) -> tuple[Point, Array, Array]:
+        """Return the points where problems came to an end, else the best, and how they ended."""
+        code, success = self.judged(code, self.state.best, self.limits)
+        return where(success, self.state.point, self.state.best), code, success
+
+
+def _among(code: Array, statuses: tuple[Status, ...]) -> Array:
+    """Tell which codes are those of some statuses."""
+    found = code == CODE[statuses[0]]
+    for status in statuses[1:]:
+        found = found | (code == CODE[status])
+    return found

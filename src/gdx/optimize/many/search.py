@@ -8,7 +8,11 @@ from typing import Any, NamedTuple, TypeVar
 from gdx.backends import Array, cast, device_of, epsilon, library, namespace_of
 from gdx.optimize.many.learnt import Learnt, Memory
 from gdx.optimize.result import Status
+from gdx.optimize.runs import endings
 from gdx.optimize.runs.bounds import Box
+from gdx.optimize.runs.endings import nothing_left, relative_distances, relative_slopes
+from gdx.optimize.runs.limits import CONFIRMED, Limits
+from gdx.optimize.runs.loop import relative_changes
 from gdx.optimize.searches.line_search import CURVATURE, DECREASE
 
 STATUSES = tuple(Status)
@@ -21,15 +25,6 @@ _PATIENCE = 20  # so many steps may bring neither a lower f nor a smaller gradie
 _WIDEN = (1.1, 4.0)
 _EDGE = 0.1  # a trial keeps this share of an interval away from its ends
 _BACK_OFF = 0.25  # from a value that is NaN or infinite
-
-
-class Goal(NamedTuple):
-    """What ends a problem: `tol` of its gradient, `rtol` of a change, a target, a limit."""
-
-    tol: float
-    rtol: float
-    target: float | None
-    max_steps: int
 
 
 class Point(NamedTuple):
@@ -45,8 +40,9 @@ class Search(NamedTuple):
     """A line search of each problem: the direction, the slope along it, the step to try next.
 
     At `low`, f is low enough, but still falls; `high` is beyond a minimum, or infinite. `promised`
-    is the fall of f that the slope lets expect of the first trial, and `plain` tells whether the
-    direction is that of the gradient alone.
+    is the fall of f that the slope lets expect of the first trial, `plain` tells whether the
+    direction is that of the gradient alone, and `gain` by how much f would fall along it if its
+    model were exact.
     """
 
     d: Array
@@ -54,6 +50,7 @@ class Search(NamedTuple):
     step: Array
     promised: Array
     plain: Array
+    gain: Array
     low: Array
     low_fun: Array
     low_slope: Array
@@ -74,15 +71,20 @@ class State(NamedTuple):
     idle: Array
     least_fun: Array
     least_norm: Array
+    ending: Ending
 
-    @property
-    def small(self) -> Array:
-        """Tell which gradients are all that rounding lets them be, as `within_rounding` does."""
-        point, xp = self.point, namespace_of(self.point.x)
-        ones = xp.ones_like(point.fun)
-        across = xp.maximum(size(point.x, point.fun.dtype), ones)
-        allowed = rounding(point) ** (1 / 3) * xp.maximum(xp.abs(point.fun), ones)
-        return point.norm * across <= allowed
+
+class Ending(NamedTuple):
+    """What is known of each problem to judge its end.
+
+    `start` is where it began; at so many looks in a row as are `confirmed`, nothing was left to
+    gain; `stuck` and `ended` tell whether nothing is for a run that cannot or may not go on.
+    """
+
+    start: Point
+    confirmed: Array
+    stuck: Array
+    ended: Array
 
 
 Fields = TypeVar("Fields", Point, Search)
@@ -134,17 +136,74 @@ def norm(x: Array, grad: Array, box: Box | None, dtype: object) -> Array:
     return size(grad if box is None else box.projected(x, grad), dtype)
 
 
-def met(new: Point, old: Point | None, goal: Goal) -> list[tuple[Status, Array]]:
+def begun_ending(point: Point) -> Ending:
+    """Return what is known at the start."""
+    none = namespace_of(point.fun).zeros_like(point.norm)
+    return Ending(point, none, none > 0, none > 0)
+
+
+def judged(
+    ending: Ending,
+    point: Point,
+    d: Array,
+    gain: Array,
+    looked: Array,
+    box: Box | None,
+    gradient: str,
+) -> Ending:
+    """Return what is known of problems at points, with the ways to the minima of their models.
+
+    Those that are `looked` at have moved there; `gradient` is how gradients are had.
+    """
+    xp, dtype = namespace_of(point.x), point.fun.dtype
+    free = point.grad if box is None else box.free(point.x, point.grad, point.grad)
+    slopes = size(relative_slopes(point.x, free), dtype)
+    reach = size(relative_distances(d, point.x, ending.start.x), dtype)
+    scale = point.fun, ending.start.fun - point.fun, rounding(point), gradient
+    running, stuck, ended = (
+        nothing_left(gain, slopes, reach, *scale, bounds)
+        for bounds in (endings.RUNNING, endings.STUCK, endings.ENDED)
+    )
+    of_one = size(relative_slopes(point.x, free, 1.0), dtype)
+    stuck = stuck | endings.precise(of_one, point.fun, rounding(point))
+    again = xp.where(running, ending.confirmed + 1, xp.zeros_like(ending.confirmed))
+    confirmed = xp.where(looked, again, ending.confirmed)
+    return ending._replace(confirmed=confirmed, stuck=stuck, ended=ended)
+
+
+def endless(ending: Ending, point: Point) -> Array:
+    """Tell of which problems f seems to fall without end, as `Limits.endless` does."""
+    xp, eps = namespace_of(point.fun), rounding(point)
+    start = ending.start
+    far = start.fun - point.fun > (xp.abs(start.fun) + start.norm) / eps
+    return (point.fun < start.fun) & (far | (point.norm > start.norm / eps))
+
+
+def met(
+    new: Point, old: Point | None, ending: Ending, limits: Limits
+) -> list[tuple[Status, Array]]:
     """Return which problems have come to what is asked for."""
     xp = namespace_of(new.x)
-    ends = [(Status.CONVERGED, new.norm <= goal.tol)]
-    if goal.target is not None:
-        ends.append((Status.TARGET_REACHED, new.fun <= goal.target))
-    if goal.rtol and old is not None:
-        dtype = new.fun.dtype
-        moved, length = size(new.x - old.x, dtype), size(new.x, dtype)
-        fell, height = xp.abs(new.fun - old.fun), xp.maximum(xp.abs(new.fun), xp.abs(old.fun))
-        hardly = (moved <= goal.rtol * length) & (fell <= goal.rtol * height)
+    converged = new.norm == 0
+    if limits.gtol is None:
+        converged = converged | (ending.confirmed >= CONFIRMED)
+    else:
+        converged = new.norm <= limits.gtol
+    ends = [(Status.CONVERGED, converged)]
+    if limits.target is not None:
+        ends.append((Status.TARGET_REACHED, new.fun <= limits.target))
+    if old is None:
+        return ends
+    fell, height = xp.abs(new.fun - old.fun), xp.maximum(xp.abs(new.fun), xp.abs(old.fun))
+    hardly = fell <= limits.ftol * xp.maximum(height, xp.ones_like(height)) if limits.ftol else None
+    if limits.watches:
+        moved = size(relative_changes(new.x, old.x), new.fun.dtype)
+        both = (moved <= limits.rtol) & (fell <= limits.rtol * height)
+        within = both if limits.rtol else moved <= limits.xtol
+        if limits.rtol and limits.xtol:
+            within = within | (moved <= limits.xtol)
+        hardly = within if hardly is None else hardly | within
+    if hardly is not None:
         ends.append((Status.HARDLY_CHANGED, hardly))
     return ends
 
@@ -163,7 +222,7 @@ class ManySearched:
     learnt : Learnt
     box : Box or None
         Of columns.
-    goal : Goal
+    limits : Limits
 
     References
     ----------
@@ -173,8 +232,8 @@ class ManySearched:
     efficient line search, SIAM J. Optim. 16, 170-192, eq. 4.1: the approximate conditions.
     """
 
-    def __init__(self, learnt: Learnt, box: Box | None, goal: Goal) -> None:
-        self.learnt, self.box, self.goal = learnt, box, goal
+    def __init__(self, learnt: Learnt, box: Box | None, limits: Limits) -> None:
+        self.learnt, self.box, self.limits = learnt, box, limits
 
     def start(self, x: Array, fun: Array, grad: Array) -> State:
         """Return the state at the start, from the values and the gradients there."""
@@ -183,13 +242,14 @@ class ManySearched:
         grad = xp.where(fine, grad, xp.zeros_like(grad))
         none = xp.zeros(fun.shape, dtype=xp.int32, device=device_of(x))
         point = Point(x, fun, grad, norm(x, grad, self.box, fun.dtype))
-        ends = [(Status.DIVERGED, ~fine), *met(point, None, self.goal)]
-        if self.goal.max_steps == 0:
+        ending = begun_ending(point)
+        ends = [(Status.DIVERGED, ~fine), *met(point, None, ending, self.limits)]
+        if self.limits.max_steps == 0:
             ends.append((Status.STEP_LIMIT, fine))
         code = coded(none + RUNNING, ends)
         memory = self.learnt.nothing(x)
         search = self._begun(point, memory, ~fine, none)
-        return settled(State(point, search, memory, code, none, none, fun, point.norm))
+        return settled(State(point, search, memory, code, none, none, fun, point.norm, ending))
 
     def trial(self, state: State) -> Array:
         """Return the points to be evaluated next; where a problem has ended, its point."""
@@ -199,8 +259,8 @@ class ManySearched:
             ahead = self.box.nearest(ahead)
         return xp.where(state.code == RUNNING, ahead, x)
 
-    def after(self, state: State, x: Array, fun: Array, grad: Array) -> State:
-        """Return the state after the trial points were evaluated."""
+    def after(self, state: State, x: Array, fun: Array, grad: Array, gradient: str) -> State:
+        """Return the state after the trial points were evaluated, with gradients of a kind."""
         xp, old, search = namespace_of(x), state.point, state.search
         fine = finite(fun, grad)
         fun, grad = xp.where(fine, fun, old.fun), xp.where(fine, grad, old.grad)
@@ -211,6 +271,7 @@ class ManySearched:
         last, running = search.trials >= _TRIALS, state.code == RUNNING
         moved = running & enough & (cut | last | (slope >= CURVATURE * search.slope))
         narrowed = settled(_narrowed(search, fun, slope, enough, fine))
+        narrowed = narrowed._replace(gain=_gain(search, slope, fine & ~cut))
         lost = -narrowed.step * search.slope <= rounding(old) * xp.abs(old.fun)
         lost = lost & (search.trials >= _TRIALS_IN_ROUNDING)
         failed = running & ~moved & (last | lost | xp.all(x == old.x, axis=0))
@@ -220,26 +281,34 @@ class ManySearched:
         fell = point.fun < state.least_fun - rounding(point) * xp.abs(point.fun)
         fell = fell | (point.norm < 0.9 * state.least_norm)
         idle = xp.where(moved, xp.where(fell, 0 * nit, state.idle + 1), state.idle)
-        stuck = running & ((failed & (search.plain | state.small)) | (idle >= _PATIENCE))
+        stuck = running & ((failed & (search.plain | state.ending.stuck)) | (idle >= _PATIENCE))
         memory = settled(self._learnt(state.memory, old, new, moved))
         begun = settled(self._begun(point, memory, failed, 0 * nit))
-        begun = begun._replace(promised=xp.where(failed, search.promised, begun.promised))
+        begun = begun._replace(
+            promised=xp.where(failed, search.promised, begun.promised),
+            gain=xp.where(failed, narrowed.gain, begun.gain),
+        )
         turned = moved | failed
+        ahead = where(turned, begun, narrowed)
+        d = cast(-2 * ahead.gain / ahead.slope, x.dtype, xp) * ahead.d
+        ending = judged(state.ending, point, d, ahead.gain, moved, self.box, gradient)
         following = state._replace(
             point=point,
-            search=where(turned, begun, narrowed),
+            search=ahead,
             memory=self.learnt.without(memory, turned & begun.plain),
             nit=nit,
             idle=idle,
             least_fun=xp.minimum(state.least_fun, point.fun),
             least_norm=xp.minimum(state.least_norm, point.norm),
+            ending=ending,
         )
-        in_rounding = (search.promised <= self._noise(point)) | following.small
+        in_rounding = (search.promised <= self._noise(point)) | ending.stuck
+        found = met(new, old, ending, self.limits)
         ends = [
-            *((status, moved & reached) for status, reached in met(new, old, self.goal)),
+            *((status, moved & reached) for status, reached in found),
             (Status.PRECISION_LIMIT, stuck & in_rounding),
             (Status.NO_DESCENT, stuck),
-            (Status.STEP_LIMIT, nit >= self.goal.max_steps),
+            (Status.STEP_LIMIT, nit >= self.limits.max_steps),
         ]
         return settled(following._replace(code=coded(state.code, ends)))
 
@@ -291,6 +360,7 @@ class ManySearched:
             step=step,
             promised=-step * slope,
             plain=plain,
+            gain=xp.where(plain, xp.full_like(slope, math.inf), -slope / 2),
             low=zero,
             low_fun=fun,
             low_slope=slope,
@@ -313,6 +383,14 @@ def rounding(point: Point) -> float:
 def _dot(a: Array, b: Array, like: Array) -> Array:
     xp = namespace_of(a)
     return cast(xp.sum(a * b, axis=0), like.dtype, xp)
+
+
+def _gain(search: Search, slope: Array, whole: Array) -> Array:
+    """Return the gains; where there is no model, by the slopes at both ends of a whole step."""
+    xp, rise = namespace_of(slope), slope - search.slope
+    seen = whole & (rise > 0) & ~xp.isfinite(search.gain)
+    rise = xp.where(seen, rise, xp.ones_like(rise))
+    return xp.where(seen, search.slope * search.slope * search.step / rise / 2, search.gain)
 
 
 def _narrowed(search: Search, fun: Array, slope: Array, enough: Array, fine: Array) -> Search:

@@ -96,7 +96,7 @@ class Stacked(Slope):
         return self.inner.both(x)
 
     def _traced(self, x: Array) -> tuple[Array, Array, bool]:
-        self.counts.nfev += 1
+        self.counts.spend()
         flat = Flat(self.f, [x])
         outputs, pullback, _, depends = engine_for(flat, None).vjp(flat, flat.inputs)
         y = values_of(outputs[0] if len(outputs) == 1 else outputs, x)

@@ -6,7 +6,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gdx.backends import (
     Array,
@@ -19,12 +21,21 @@ from gdx.backends import (
 )
 from gdx.optimize.result import Status
 from gdx.optimize.runs.bounds import nearest
-from gdx.optimize.runs.loop import Seen, relative_change
+from gdx.optimize.runs.endings import relative_distances, relative_slopes
+from gdx.optimize.runs.loop import Seen, relative_changes
 from gdx.optimize.runs.reading import Reads
 from gdx.optimize.runs.slopes import Slope
 from gdx.optimize.updates.optimizer import Optimizer
 from gdx.optimize.updates.segments import OptimizerState
 from gdx.trees import Tree, flattened, is_tree, leaves, map_leaves
+
+
+class Passed(NamedTuple):
+    """A point that a run has left, and the gradient there."""
+
+    step: int
+    x: Tree
+    grad: Tree
 
 
 class FixedStep(ABC):
@@ -40,6 +51,7 @@ class FixedStep(ABC):
     patience = math.inf
     boxes: Tree | None = None
     last_gradient = True  # whether it is taken at the end, too, where no step needs it
+    grad_is_of_last_step = False
 
     def __init__(self, slope: Slope, x: Tree) -> None:
         self.slope, self.x, self.form = slope, x, x
@@ -50,15 +62,27 @@ class FixedStep(ABC):
         beside = xp.zeros(1, dtype=first.dtype, device=device_of(first))
         self.reads = Reads(chunked_like(beside, first, xp))
         self.settled = _of_trees(library(xp).settled, x)
+        self.copied = _of_trees(library(common_namespace(*leaves(x))).copied, x)
         self.steps = 0
         self.seen: Seen | None = None
         self.watches = False
-        self.before: Tree | None = None  # the point before the last step, if it is watched
-        self.last_fun = math.nan  # f at the last look
+        self.start: Tree | None = None  # if it is watched
+        self.passed: list[Passed] = []  # the last two of the points that were watched
+        self.known_secants = math.inf, math.inf
 
     @abstractmethod
-    def advance(self) -> Status | None:
+    def step(self) -> None:
         """Take a step."""
+
+    def advance(self) -> Status | None:
+        """Take a step, and remember the point before if it is watched."""
+        if self.watches:
+            if self.start is None:
+                self.start = self.kept()
+            here = Passed(self.steps, self.kept(), self.copied(self.grad))
+            self.passed = [*self.passed[-1:], here]
+        self.step()
+        return None
 
     @abstractmethod
     def lr(self, step: int) -> float:
@@ -75,7 +99,8 @@ class FixedStep(ABC):
     def prepare(self, step: int, last: bool) -> Seen:
         """Evaluate f and its gradient, and read them."""
         self.x = self.settled(self.x)
-        if last and not self.last_gradient:
+        self.grad_is_of_last_step = last and not self.last_gradient
+        if self.grad_is_of_last_step:
             value = self.slope.value(self.x)
         else:
             value, self.grad = self.slope.both(self.x)
@@ -88,9 +113,10 @@ class FixedStep(ABC):
         for step in steps:
             self.grad, self.seen = gradient(self.x), None
             yield step
-            if self.watches and step == steps[-1]:
-                self.before = self.kept()
-            self.advance()
+            if step == steps[-1]:
+                self.advance()
+            else:
+                self.step()
 
     def look(self, step: int) -> Seen:
         """Return what is read of the current point; f is evaluated if it was not yet."""
@@ -113,21 +139,78 @@ class FixedStep(ABC):
             return self.grad
         return map_leaves(lambda x, g, box: box.projected(x, g), self.x, self.grad, self.boxes)
 
-    def change(self, seen: Seen) -> float:
-        """Return the larger of the relative changes: of x by a step, of f since a look."""
-        old, last = self.before, self.last_fun
-        self.before, self.last_fun = self.kept(), seen.fun
-        if old is None or self.lr(seen.step - 1) == 0:
-            return math.inf
-        moves = map_leaves(lambda x, y: x - y, seen.x, old)
-        _, sizes = self.reads.sizes(0.0, [*leaves(moves), *leaves(seen.x)])
-        half = len(sizes) // 2
-        moved = max(sizes[:half]) / (max(sizes[half:]) or 1.0)
-        return max(moved, relative_change(seen.fun, last))
+    @np.errstate(all="ignore")
+    def moved(self) -> float:
+        """Return the largest relative change of an element of x at the last step."""
+        return self._largest(relative_changes, self.x, self.passed[-1].x)
 
-    def size(self, seen: Seen) -> float:
-        """Return the largest absolute value in x."""
-        return max(self.reads.sizes(0.0, leaves(seen.x))[1])
+    @np.errstate(all="ignore")
+    def gain(self) -> float:
+        """Return by how much f would fall along the gradient, by the secant of an earlier point.
+
+        The secant is that of J. Barzilai and J. M. Borwein (1988), Two-point step size gradient
+        methods, IMA J. Numer. Anal. 8, 141-148.
+        """
+        g = self._projected()
+        secant, _ = self.secants()
+        return secant * self._products((g, g))[0] / 2
+
+    @np.errstate(all="ignore")
+    def secants(self, start: Passed | None = None) -> tuple[float, float]:
+        """Return sᵀs / sᵀy and sᵀy / yᵀy of two points: steps to the minimum of a parabola.
+
+        They are infinite where the curvature is not positive, or nothing is known of it. Where the
+        run has overflowed, the points are earlier ones; the first is the start, if that is given.
+        """
+        points = [start] if start else []
+        points += [*self.passed, self._latest()]
+        for old, new in zip(points[-2::-1], points[:0:-1], strict=True):
+            s, y = (
+                map_leaves(_difference, a, b) for a, b in ((new.x, old.x), (new.grad, old.grad))
+            )
+            length, curvature, square = self._products((s, s), (s, y), (y, y))
+            if length > 0 and math.isfinite(length + square):
+                known = curvature > 0
+                self.known_secants = (
+                    (length / curvature, curvature / square) if known else (math.inf, math.inf)
+                )
+                break
+        return self.known_secants
+
+    def _latest(self) -> Passed:
+        """Return the last point at which the gradient was taken."""
+        if self.passed and self.grad_is_of_last_step:
+            return self.passed[-1]
+        return Passed(self.steps, self.x, self.grad)
+
+    @np.errstate(all="ignore")
+    def slopes(self, typical: float = 0.0) -> float:
+        """Return the largest of the relative slopes at the current point."""
+        return self._largest(
+            partial(relative_slopes, typical=typical), self._latest().x, self._projected()
+        )
+
+    @np.errstate(all="ignore")
+    def reach(self) -> float:
+        """Return the largest of the relative distances to the minimum along the gradient."""
+        longest, _ = self.known_secants
+        return longest * self._largest(
+            relative_distances, self._projected(), self._latest().x, self.start
+        )
+
+    def _largest(self, measure: Callable[..., Array], *trees: Tree) -> float:
+        return max(self.reads.sizes(0.0, leaves(map_leaves(measure, *trees)))[1])
+
+    def _products(self, *pairs: tuple[Tree, Tree]) -> list[float]:
+        """Return products of trees, taken for vectors."""
+        found = [
+            namespace_of(a).sum(a * b)
+            for pair in pairs
+            for a, b in zip(*map(leaves, pair), strict=True)
+        ]
+        _, numbers, _ = self.reads(0.0, found)
+        each = len(numbers) // len(pairs)
+        return [math.fsum(numbers[i : i + each]) for i in range(0, len(numbers), each)]
 
     def stuck(self, fun: float) -> Status:
         """Tell what never happens: an update rule may raise f, and lower it later."""
@@ -139,14 +222,21 @@ class FixedStep(ABC):
 
     def state(self) -> dict[str, Any]:
         """Return what is to be remembered to go on in another process."""
-        before = None if self.before is None else leaves(self.before)
-        return {"x": leaves(self.x), "steps": self.steps, "before": before, "fun": self.last_fun}
+        passed = [[step, leaves(x), leaves(grad)] for step, x, grad in self.passed]
+        known = {"x": leaves(self.x), "steps": self.steps}
+        start = None if self.start is None else leaves(self.start)
+        return {**known, "passed": passed, "secants": self.known_secants, "start": start}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what was remembered."""
         _, refill = flattened(self.form)
-        self.x, self.steps, self.last_fun = refill(iter(state["x"])), state["steps"], state["fun"]
-        self.before = None if state["before"] is None else refill(iter(state["before"]))
+        self.x, self.steps = refill(iter(state["x"])), state["steps"]
+        self.start = None if state["start"] is None else refill(iter(state["start"]))
+        longest, shortest = state["secants"]
+        self.known_secants = longest, shortest
+        self.passed = [
+            Passed(step, refill(iter(x)), refill(iter(grad))) for step, x, grad in state["passed"]
+        ]
 
 
 class Plain(FixedStep):
@@ -158,11 +248,10 @@ class Plain(FixedStep):
         self.rates = map_leaves(lambda leaf: _beside(lr, leaf), x)
         self.stepped = _of_trees(_stepped, x)
 
-    def advance(self) -> Status | None:
+    def step(self) -> None:
         """Step against the gradient."""
         self.x = self.stepped(self.x, self.grad, self.rates)
         self.steps += 1
-        return None
 
     def kept(self) -> Tree:
         """Return the current point."""
@@ -197,15 +286,13 @@ class ByRule(FixedStep):
         self.optimizer, self.boxes = optimizer, boxes
         self.memory = optimizer.init(x)
         self.update = optimizer.runner(x)
-        self.copied = _of_trees(library(common_namespace(*leaves(x))).copied, x)
 
-    def advance(self) -> Status | None:
+    def step(self) -> None:
         """Update the point and the memory of the rule."""
         self.x, self.memory = self.update(self.grad, self.memory, self.x)
         if self.boxes is not None:
             self.x = nearest(self.boxes, self.x)
         self.steps += 1
-        return None
 
     def kept(self) -> Tree:
         """Return a copy of the current point."""
@@ -241,5 +328,10 @@ def _beside(lr: float, x: Array) -> Array:
 
 
 def _stepped(x: Array, g: Array, rate: Array) -> Array:
-    moved = x - rate * g
-    return moved if moved.shape else namespace_of(x).asarray(moved)  # NumPy makes it a scalar
+    return _difference(x, rate * g)
+
+
+def _difference(x: Array, y: Array) -> Array:
+    difference = x - y
+    # NumPy makes a scalar of an array without dimensions.
+    return difference if difference.shape else namespace_of(x).asarray(difference)

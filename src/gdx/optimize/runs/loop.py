@@ -9,7 +9,7 @@ import numpy as np
 
 from gdx.backends import Array, namespace_of
 from gdx.optimize.result import Status
-from gdx.optimize.runs.slopes import Slope
+from gdx.optimize.runs.slopes import BudgetSpent, Slope
 from gdx.trees import Tree
 
 
@@ -45,14 +45,20 @@ class Stepper(Protocol):
 
     watches: bool  # the change of x, which costs something
 
-    def change(self, seen: Seen) -> float:
-        """Return the larger of the relative changes, of x by a step and of f since the last look.
+    def moved(self) -> float:
+        """Return the largest relative change of an element of x at the last step.
 
         It is infinite where no step was taken. `watches` must have been set before.
         """
 
-    def size(self, seen: Seen) -> float:
-        """Return the largest absolute value in x."""
+    def gain(self) -> float:
+        """Return by how much f would fall to the minimum of a model of it; if none, infinity."""
+
+    def slopes(self, typical: float = 0.0) -> float:
+        """Return the largest of the relative slopes at the current point."""
+
+    def reach(self) -> float:
+        """Return the largest of the relative distances to the minimum of the model."""
 
     def stuck(self, fun: float) -> Status:
         """Tell what it means that f does not fall any more."""
@@ -201,12 +207,14 @@ def run(
     check_every: int,
     before: Sequence[Callable[[int], None]],
     observers: Sequence[Observer],
+    at_end: Sequence[Observer] = (),
 ) -> Status:
     """Take steps until one of the reasons to stop, and return it.
 
     Each point is seen by the observers before a step leads away from it; one that answers True
-    ends the run. Each of `before` is called before anything is evaluated there. An interrupt by the
-    keyboard ends the run like any other reason, once there is a point to return.
+    ends the run. The last point, where a look ends the run, is seen by those `at_end`. Each of
+    `before` is called before anything is evaluated there. An interrupt by the keyboard ends the run
+    like any other reason, once there is a point to return.
     """
     step = steps.start
     try:
@@ -218,10 +226,9 @@ def run(
                 seen = stepper.prepare(step, last)
                 trail.add(seen, stepper)
                 status = stop(seen, stepper)
-                if status is not None:
-                    return status
-                if last:
-                    return Status.STEP_LIMIT
+                if status is not None or last:
+                    _ended(at_end, step, stepper, seen)
+                    return Status.STEP_LIMIT if status is None else status
                 if _ended(observers, step, stepper, seen):
                     return Status.STOPPED
                 failure = stepper.advance()
@@ -235,6 +242,8 @@ def run(
                         trail.add(stepper.look(step), stepper)
                         return Status.STOPPED
             step += 1
+    except BudgetSpent:
+        return Status.EVALUATION_LIMIT
     except KeyboardInterrupt:
         if trail.best is None:
             raise
@@ -250,7 +259,7 @@ def relative_changes(new: Array, old: Array) -> Array:
     """Return by how much each element has changed, relative to the larger of both."""
     xp = namespace_of(new)
     size = xp.maximum(xp.abs(new), xp.abs(old))
-    return xp.abs(new - old) / xp.where(size > 0, size, xp.ones_like(size))
+    return xp.asarray(xp.abs(new - old) / xp.where(size > 0, size, xp.ones_like(size)))
 
 
 def _ended(observers: Sequence[Observer], step: int, stepper: Stepper, seen: Seen | None) -> bool:
@@ -261,10 +270,21 @@ def _ended(observers: Sequence[Observer], step: int, stepper: Stepper, seen: See
 
 
 def told(callback: Callable[[Descent], Any]) -> Observer:
-    """Return what tells a callback of each point, and whether it has answered True."""
+    """Return what tells a callback of each point, and whether it has answered True.
+
+    StopIteration is another way to say so.
+    """
 
     def tell(step: int, stepper: Stepper, seen: Seen | None) -> bool:
-        answer = callback(Descent(stepper, step, seen))
-        return isinstance(answer, bool | np.bool_) and bool(answer)
+        return stops(callback, Descent(stepper, step, seen))
 
     return tell
+
+
+def stops(callback: Callable[[Any], Any], seen: object) -> bool:
+    """Tell whether a callback wants a run to stop: it returns True, or raises StopIteration."""
+    try:
+        answer = callback(seen)
+    except StopIteration:
+        return True
+    return isinstance(answer, bool | np.bool_) and bool(answer)

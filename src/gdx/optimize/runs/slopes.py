@@ -27,6 +27,10 @@ from gdx.trees import Tree, Unraveled, coarsest_epsilon, leaves, map_leaves, rav
 Function = Callable[[Tree], Any]
 
 
+class BudgetSpent(Exception):  # noqa: N818 - no error: a run ends by it
+    """The next evaluations of f would be more than a run may take."""
+
+
 @dataclass
 class Counts:
     """How often f, its gradient and products with its Hessian were evaluated."""
@@ -34,6 +38,17 @@ class Counts:
     nfev: int = 0
     njev: int = 0
     nhev: int = 0
+    most: float = math.inf  # of nfev
+
+    def spend(self, evaluations: int = 1) -> None:
+        """Count evaluations of f that are to come; raise BudgetSpent if they are too many."""
+        self.allow(evaluations)
+        self.nfev += evaluations
+
+    def allow(self, evaluations: int) -> None:
+        """Raise BudgetSpent if so many more evaluations of f are too many."""
+        if self.nfev + evaluations > self.most:
+            raise BudgetSpent
 
 
 class Slope(ABC):
@@ -47,7 +62,7 @@ class Slope(ABC):
 
     def value(self, x: Tree) -> Any:
         """Return what f returns at a point."""
-        self.counts.nfev += 1
+        self.counts.spend()
         return self.f(lent(x))
 
     def reacts(self, x: Tree) -> bool:
@@ -82,7 +97,7 @@ class Exact(Slope):
         start, self.start = self.start, None
         if start is x:
             return self.fun, self.first_gradient
-        self.counts.nfev += 1
+        self.counts.spend()
         self.counts.njev += 1
         fun, gradient, _, _ = gradient_of(self.f, 0, (x,), {})
         return fun, gradient
@@ -134,19 +149,31 @@ class Numerical(Slope):
         self.bounds = bounds
         within = settings(1, "central", None, bounds=bounds)
         self.differences = within.at_leaves(partial(Differences, of=within.stencil), x)
+        self.cost = 0  # evaluations of the last gradient
 
     def gradient(self, x: Tree) -> Tree:
         """Return the gradient at a point."""
-        g, evaluations = gradient_at(self.f, x, self.differences)
-        self.counts.nfev += evaluations
+        return self._counted(self.f, x)
+
+    def both(self, x: Tree) -> tuple[Any, Tree]:
+        """Return what f returns at a point, and the gradient there."""
+        self.counts.allow(1 + self.cost)
+        return super().both(x)
+
+    def _counted(self, f: Function, x: Tree) -> Tree:
+        self.counts.allow(self.cost)
+        g, self.cost = gradient_at(f, x, self.differences)
+        self.counts.nfev += self.cost
         self.counts.njev += 1
         return g
 
     def reacts(self, x: Tree) -> bool:
         """Tell whether f differs near a point, beyond its rounding."""
         read = Reads(leaves(x)[0])
-        points = (x, *_beside(x, self.bounds))
-        return len({read(self.value(point), [])[0] for point in points}) > 1
+        ends = _beside(x, self.bounds)
+        if not any(read.sizes(0.0, leaves(map_leaves(lambda a, b: b - a, *ends)))[1]):
+            return True  # bounds leave one point, and no way to ask
+        return len({read(self.value(point), [])[0] for point in (x, *ends)}) > 1
 
 
 class NumericalOfFree(Numerical):
@@ -175,10 +202,7 @@ class NumericalOfFree(Numerical):
     def gradient(self, x: Tree) -> Tree:
         """Return the gradient at a point, 0 where an element is held."""
         vector = self.xp.take(raveled([x])[0], self.free, axis=0)
-        g, evaluations = gradient_at(self.of_free, vector, self.differences)
-        self.counts.nfev += evaluations
-        self.counts.njev += 1
-        return self._whole(g, 0 * self.held)
+        return self._whole(self._counted(self.of_free, vector), 0 * self.held)
 
 
 class Given(Slope):
@@ -212,7 +236,7 @@ class Together(Slope):
 
     def both(self, x: Tree) -> tuple[Any, Tree]:
         """Return what f returns at a point, and the gradient there."""
-        self.counts.nfev += 1
+        self.counts.spend()
         self.counts.njev += 1
         pair = self.f(lent(x))
         if not isinstance(pair, tuple) or len(pair) != 2:

@@ -1,76 +1,83 @@
-"""How a run is judged: from what was seen at its checks, in a sentence that says what to do."""
+"""How a descent is judged after all its steps, in a sentence that says what to do."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gdx.backends import epsilon_of, namespace_of, to_numpy
 from gdx.optimize.result import Status
-from gdx.optimize.runs.loop import Seen
+from gdx.optimize.runs.endings import ENDED, nothing_left
+from gdx.optimize.runs.fixed import FixedStep, Passed
+from gdx.optimize.runs.loop import Seen, Stepper
 from gdx.trees import Tree, leaves
 
+# In units of the step to the minimum of a parabola: a step that is longer swings from one side of
+# the minimum to the other; one that is shorter creeps, and had better be as long as is advised.
+_SWINGS, _CREEPS, _ADVISED = 1.2, 0.05, 0.5
 
-def judge(start: Seen, end: Seen, lr: float, *, searched: bool) -> tuple[Status, str]:
-    """Return how a run of all its steps ended, and the sentence for it.
 
-    `lr` is the length of the last step, which a line search may have `searched`.
-    """
+def judge(start: Seen, end: Seen, stepper: Stepper, lr: float) -> tuple[Status, str]:
+    """Return how a run of all its steps, the last of the length `lr`, ended, and the sentence."""
     eps = epsilon_of(leaves(start.x)[0])
     if not start.finite:
         return Status.DIVERGED, (
             "Diverged: x or f is NaN or infinite at the start. Try another init_x."
         )
+    if end.grad is None:
+        return Status.STEP_LIMIT, "No step was asked for: step_num is 0."
+    longest, shortest = lr, lr
+    if isinstance(stepper, FixedStep):
+        longest, shortest = stepper.secants(Passed(0, start.x, start.grad))
+    shorter = f"lr={longest if longest < lr / _SWINGS else lr / 10:.2g}"
     if not end.finite:
         return Status.DIVERGED, (
             f"Diverged: x or f became NaN or infinite within {end.step} steps, and x is the best "
-            f"point seen. Try a smaller learning rate, for example lr={lr / 10:g}."
+            f"point seen. Try a smaller learning rate, for example {shorter}."
         )
-    if end.fun - start.fun > 10 * eps * max(1.0, abs(start.fun)):
+    fall = start.fun - end.fun
+    if -fall > 10 * eps * max(1.0, abs(start.fun)):
         return Status.DIVERGED, (
             f"Diverged: f rose from {start.fun:.6g} to {end.fun:.6g} in {end.step} steps. Try a "
-            f"smaller learning rate, for example lr={lr / 10:g}."
+            f"smaller learning rate, for example {shorter}."
         )
-    gradient = end.grad
-    if gradient is None:
-        return Status.STEP_LIMIT, "No step was asked for: step_num is 0."
-    tolerance = eps ** (1 / 3)
-    slope = _largest(_relative_slope, gradient, end.x) / max(1.0, abs(end.fun))
-    if slope <= tolerance:
-        last = lr * slope * max(1.0, abs(end.fun))  # at most
-        if last > tolerance:
-            last = lr * _largest(_relative_step, gradient, end.x)
-        if last <= tolerance:
-            return Status.CONVERGED, (
-                f"Converged: the relative gradient fell to {slope:.2g} in {end.step} steps."
-            )
+    norm = f"the largest absolute value in the gradient {{}} {end.grad_norm:.2g}"
+    if end.grad_norm == 0 or (end.step and _nothing_left(stepper, end, fall, eps)):
+        return Status.CONVERGED, f"Converged: {norm.format('fell to')} in {end.step} steps."
+    still = norm.format("is still")
+    if lr > _SWINGS * longest:
         return Status.STEP_LIMIT, (
-            f"Step limit: the relative gradient fell to {slope:.2g}, but the last of {end.step} "
-            f"steps still changed x by {last:.2g} of its size. Try more steps."
+            f"Step limit: the steps swing from one side of the minimum to the other, and after "
+            f"{end.step} of them {still}. Try a smaller learning rate, for example {shorter}."
         )
-    way = _largest(_relative_distance, end.x, start.x)
-    if way <= tolerance:
+    way = _largest(_change, end.x, start.x)
+    creeps = lr < _CREEPS * shortest
+    if shortest == math.inf:  # no curvature is seen: a step that changes x by some of its size
+        shortest = _CREEPS * (_largest(_size, end.x) or 1.0) / end.grad_norm
+    longer = f"lr={max(10 * lr, _ADVISED * shortest):.2g}"
+    if way <= eps ** (1 / 3):
         return Status.HARDLY_MOVED, (
-            f"Hardly moved: {end.step} steps changed x by {way:.2g} of its size, and the relative "
-            f"gradient was still {slope:.2g}. Try a larger learning rate, for example "
-            f"lr={min(lr * 10 / way, 0.1) if way else 0.1:.1g}."
+            f"Hardly moved: {end.step} steps changed x by {way:.2g} of its size, and {still}. "
+            f"Try a larger learning rate, for example {longer}."
         )
-    advice = ", or another line search" if searched else f", or a learning rate above {lr:g}"
-    return Status.STEP_LIMIT, (
-        f"Step limit: at the last of {end.step} steps the relative gradient was still {slope:.2g}. "
-        f"Try more steps{advice}."
-    )
+    advice = "Try more steps"
+    if creeps and end.grad_norm > start.grad_norm / 2:  # it has not come into a valley yet
+        advice = f"Try a larger learning rate, for example {longer}, or more steps"
+    elif not isinstance(stepper, FixedStep):
+        advice = "Try more steps, or another line search"
+    return Status.STEP_LIMIT, f"Step limit: after {end.step} steps {still}. {advice}."
 
 
-def _relative_slope(g: Any, x: Any, xp: Any) -> Any:
-    # Dennis and Schnabel (1983), Numerical Methods for Unconstrained Optimization, eq. 7.2.5.
-    return xp.abs(g) * xp.maximum(xp.abs(x), 1.0)
+def _nothing_left(stepper: Stepper, end: Seen, fall: float, eps: float) -> bool:
+    known = stepper.gain(), stepper.slopes(), stepper.reach(), end.fun, fall, eps
+    return bool(nothing_left(*known, stepper.slope.name, ENDED))
 
 
-def _relative_step(g: Any, x: Any, xp: Any) -> Any:
-    return xp.abs(g) / xp.maximum(xp.abs(x), 1.0)
+def _size(x: Any, xp: Any) -> Any:
+    return xp.abs(x)
 
 
-def _relative_distance(x: Any, y: Any, xp: Any) -> Any:
+def _change(x: Any, y: Any, xp: Any) -> Any:
     return xp.abs(x - y) / xp.maximum(xp.abs(y), 1.0)
 
 

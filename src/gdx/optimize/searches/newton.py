@@ -16,14 +16,17 @@ Product = Callable[[Array, Array], Array]
 
 # Conjugate gradients end after so many rounds for each element; exact ones would end after one.
 _ROUNDS = 20
-# A curvature below so many roundings of |p|² counts as none.
+# A curvature pᵀHp below so many roundings of |p| |Hp| counts as none.
 _FLAT = 3
-# A direction in which f curves down is gone as far as if it curved up as much, at least by this.
+# A direction in which f curves down is gone as far as if it curved up as much, at least by this
+# share of |p| |Hp|.
 _SHALLOW = 1e-3
 
 
 class NewtonCG(Direction):
-    r"""The direction that solves ∇²f d = -∇f roughly: to min(1/2, √‖∇f‖) ‖∇f‖.
+    r"""The direction that solves ∇²f d = -∇f roughly: to min(1/2, √(‖∇f‖ / most)) ‖∇f‖.
+
+    Here `most` is the largest ‖∇f‖ so far.
 
     It ends where the curvature is not positive, with what it has got by then; where it is negative,
     that direction is added, as far as the quadratic of the opposite sign would go.
@@ -37,8 +40,11 @@ class NewtonCG(Direction):
     high-dimensional non-convex optimization, NeurIPS 27: the absolute curvature.
     """
 
+    kept = ("largest",)
+
     def __init__(self, objective: Objective, product: Product) -> None:
         self.objective, self.product = objective, product
+        self.largest = 0.0  # of gᵀg
 
     def first(self, point: Point, square: float) -> Ahead:
         """Return Newton's direction, and the step 1."""
@@ -64,7 +70,8 @@ class NewtonCG(Direction):
         d, residual, p = 0 * g, g, -g
         _, (square,), _ = reads(0.0, [g @ g])
         rounding = self.objective.rounding
-        least = square * max(min(0.25, math.sqrt(square)), rounding)
+        self.largest = max(self.largest, square)
+        least = square * max(min(0.25, math.sqrt(square / self.largest)), rounding)
         most = square / rounding  # a larger residual is made of rounding
         for _ in range(_ROUNDS * g.shape[0]):
             if not least < square < most:
@@ -73,9 +80,10 @@ class NewtonCG(Direction):
             _, (curvature, cross, hp_square, p_square), _ = reads(
                 0.0, [p @ hp, residual @ hp, hp @ hp, p @ p]
             )
-            flat = _FLAT * rounding * p_square
+            across = math.sqrt(hp_square * p_square)
+            flat = _FLAT * rounding * across
             if curvature < -flat or (curvature <= flat and residual is g):
-                least = max(-curvature, _SHALLOW * p_square)
+                least = max(-curvature, _SHALLOW * across)
                 return d + square / least * p if least else d + p  # unless it has underflowed
             if not curvature > flat:
                 return d

@@ -149,7 +149,7 @@ class BFGS(Direction):
         (ss, sy, sg, _, yy, *_, gg), *across = (vector.tolist() for vector in vectors)
         ways = [each[:, 1] for each in self.applied]  # the parts of H, times g
         squares = [each[3] for each in across]
-        if sy > -self.objective.rounding * move.due:
+        if sy > -self.objective.rounding * move.due and yy > 0:
             s, last = move.new.x - move.old.x, len(self.parts) - 1
             parts = []
             for i, (of_pair, (yhy, yhg, *_)) in enumerate(zip(self.applied, across, strict=True)):

@@ -12,7 +12,8 @@ import numpy as np
 from gdx.backends import Array
 from gdx.optimize.result import Status
 from gdx.optimize.runs.bounds import Box
-from gdx.optimize.runs.loop import Seen, relative_change, relative_changes
+from gdx.optimize.runs.endings import relative_distances, relative_slopes
+from gdx.optimize.runs.loop import Seen, relative_changes
 from gdx.optimize.searches.line_search import Probe, Search, armijo, strong_wolfe
 from gdx.optimize.searches.objective import Objective
 from gdx.trees import Tree
@@ -64,8 +65,14 @@ class Direction(ABC):
     kept: tuple[str, ...] = ()  # what it must remember to go on in another process
 
     def first(self, point: Point, square: float) -> Ahead:
-        """Return the way against the gradient, with a first step of length one."""
-        return Ahead(-point.free, 1 / (math.sqrt(square) or 1.0), -square)
+        """Return the way against the gradient; the first step is of length one, or shorter.
+
+        It promises no larger fall of f than |f|: the minimum of a loss is not below 0.
+        """
+        step = 1 / (math.sqrt(square) or 1.0)
+        if 0 < abs(point.fun) < step * square:
+            step = abs(point.fun) / square
+        return Ahead(-point.free, step, -square)
 
     def again(self, point: Point, square: float) -> Ahead:
         """Return where to go after a search that found nothing."""
@@ -136,11 +143,11 @@ class Searched:
         self.slope, self.form, self.patience = objective.slope, objective.x, patience
         self.point: Point
         self.ahead: Ahead
+        self.square: float | None = None  # gᵀg at the start, from where there is no way ahead yet
         self.begun = False
         self.steps = 0
         self.watches = False
         self.changed = math.inf  # the largest relative change of an element of x at the last step
-        self.last: Point | None = None
         self.step = math.nan
         self.promised = math.inf
 
@@ -181,15 +188,28 @@ class Searched:
         """Return the tree of a vector."""
         return self.objective.tree_of(x)
 
-    def change(self, seen: Seen) -> float:
-        """Return the larger of the relative changes of x and f at the last step."""
-        if self.last is None:
-            return math.inf
-        return max(self.changed, relative_change(seen.fun, self.last.fun))
+    def moved(self) -> float:
+        """Return the largest relative change of an element of x at the last step."""
+        return self.changed
 
-    def size(self, seen: Seen) -> float:
-        """Return the largest absolute value in x."""
-        return self.objective.reads(0.0, [self.objective.largest(seen.x)])[1][0]
+    def gain(self) -> float:
+        """Return by how much f would fall along the next direction, by what is known of it."""
+        return math.inf if self.square is not None else self.ahead.gain
+
+    def slopes(self, typical: float = 0.0) -> float:
+        """Return the largest of the relative slopes at the current point."""
+        found = self.objective.max(relative_slopes(self.point.x, self.point.free, typical))
+        return self.objective.reads(0.0, [found])[1][0]
+
+    def reach(self) -> float:
+        """Return the largest of the relative distances to the minimum along the next direction."""
+        d, _, slope, gain = self.ahead
+        if not slope < 0:
+            return math.inf
+        objective = self.objective
+        with np.errstate(all="ignore"):
+            found = objective.max(relative_distances(d, self.point.x, objective.x))
+        return objective.reads(0.0, [found])[1][0] * (-2 * gain / slope)
 
     def stuck(self, fun: float) -> Status:
         """Tell whether what the last direction promised is lost in the rounding of f."""
@@ -203,8 +223,8 @@ class Searched:
         """Return what is to be remembered to go on in another process."""
         return {
             "point": self.point,
-            "last": self.last,
-            "ahead": self.ahead,
+            "ahead": None if self.square is not None else self.ahead,
+            "square": self.square,
             "steps": self.steps,
             "changed": self.changed,
             "step": self.step,
@@ -216,9 +236,9 @@ class Searched:
         """Go on from what was remembered."""
         self.begun = True
         self.point = Point(*state["point"])
-        self.last = state["last"] and Point(*state["last"])
-        self.ahead = Ahead(*state["ahead"])
-        for name in ("steps", "step", "promised", "changed"):
+        if state["ahead"] is not None:
+            self.ahead = Ahead(*state["ahead"])
+        for name in ("steps", "step", "promised", "changed", "square"):
             setattr(self, name, state[name])
         for part in (self.direction, self.search):
             for name in part.kept:
@@ -228,9 +248,8 @@ class Searched:
         value, g = self.objective.both(x)
         with np.errstate(all="ignore"):
             free, size = self._constrained(x, g)
-            fun, (norm, square), _ = self.objective.reads(value, [size, free @ free])
+            fun, (norm, self.square), _ = self.objective.reads(value, [size, free @ free])
         self.point = Point(x, fun, g, free, norm)
-        self.ahead = self.direction.first(self.point, square)
         self.begun = True
 
     def _constrained(self, x: Array, g: Array) -> tuple[Array, Array]:
@@ -243,15 +262,20 @@ class Searched:
     def advance(self) -> Status | None:
         """Take a step. After a failure, try once more, from the gradient alone."""
         self.promised = math.inf
+        if self.square is not None:
+            self.ahead = self.direction.first(self.point, self.square)
+            self.square = None
         if self._moved():
             return None
-        promised, free = self.promised, self.point.free
+        promised, gain, free = self.promised, self.ahead.gain, self.point.free
         with np.errstate(all="ignore"):
             _, (square,), _ = self.objective.reads(0.0, [free @ free])
         self.ahead = self.direction.again(self.point, square)
         if self._moved():
             return None
         self.promised = promised
+        if gain < math.inf:
+            self.ahead = self.ahead._replace(gain=gain)
         return self.stuck(self.point.fun)
 
     def unseen(self, steps: range) -> Iterator[int]:
@@ -277,6 +301,8 @@ class Searched:
                 trial = self._measured(step, x, value, g)
                 if best is None or trial.probe.f < best.probe.f:
                     best = trial
+                if self.ahead.gain == math.inf:
+                    self._learn(step, trial.probe)
                 try:
                     step = search.send(trial.probe)
                 except StopIteration as found:
@@ -288,6 +314,13 @@ class Searched:
                     break
         self._go(trial)
         return True
+
+    def _learn(self, step: float, probe: Probe) -> None:
+        """Take the gain of a method that has no model yet from the slopes along the direction."""
+        slope = self.ahead.slope
+        rise = probe.slope - slope
+        if rise > 0 and not probe.cut:
+            self.ahead = self.ahead._replace(gain=slope * slope * step / rise / 2)
 
     def _measured(self, step: float, x: Array, value: Any, g: Array) -> _Trial:
         """Read all that a trial tells."""
@@ -320,7 +353,7 @@ class Searched:
     def _go(self, trial: _Trial) -> None:
         new, probe, (d, _, slope, _) = trial.new, trial.probe, self.ahead
         move = Move(self.point, new, d, trial.step, slope, probe.slope, probe.due)
-        self.last, self.point, self.step = self.point, new, trial.step
+        self.point, self.step = new, trial.step
         self.changed = trial.changed
         self.steps += 1
         ahead = self.direction.after(move, trial.numbers, trial.vectors)
