@@ -121,12 +121,17 @@ def examples(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Time gdx beside SciPy, numdifftools, PyTorch and JAX; arguments go to the benchmark."""
+    """Time gdx beside SciPy, numdifftools, PyTorch and JAX; without arguments, judge endings, too.
+
+    Arguments go to the benchmark of times.
+    """
     session.install(".", *group("bench"), *BACKENDS["torch"], *BACKENDS["jax"])
     # One thread: timings then do not depend on the number of cores.
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     env = dict.fromkeys(threads, "1")
     session.run("python", "tests/benchmarks/run.py", *session.posargs, env=env)
+    if not session.posargs:
+        session.run("python", "tests/benchmarks/endings.py")
 
 
 @nox.session
