@@ -139,6 +139,12 @@ def test_no_worse_than_scipy(problem, method):
         ("beale-2", 14.203125),
         ("wood-4", 19192),
         ("chebyquad-1", 0),
+        ("freudenstein-and-roth-2", 400.5),
+        ("broyden-tridiagonal-10", 21),
+        ("broyden-banded-10", 360),
+        ("linear-full-rank-10", 50),
+        ("linear-rank-1-10", 8658670),
+        ("linear-rank-1-with-zeros-10", 4067996),
         # what OBJFCN of Algorithm 566, ACM Trans. Math. Software 7 (1981), 136-140, returns
         ("biggs-exp6-6", 0.7790700756559702),
         ("gaussian-3", 3.888106991166885e-06),
@@ -172,6 +178,8 @@ def test_values_at_the_start(name, value):
         ("extended-rosenbrock-10", (1,) * 10),
         ("extended-powell-singular-12", (0,) * 12),
         ("beale-2", (3, 0.5)),
+        ("freudenstein-and-roth-2", (5, 4)),
+        ("brown-almost-linear-10", (1,) * 10),
         ("wood-4", (1,) * 4),
         ("chebyquad-2", (0.5 - 12**-0.5, 0.5 + 12**-0.5)),
     ],
@@ -180,6 +188,13 @@ def test_published_zeros(name, x):
     value, gradient = gdx.value_and_grad(ALL[name].f)(np.asarray(x, dtype=np.float64))
     assert value == pytest.approx(0, abs=1e-28)
     np.testing.assert_allclose(gradient, 0, atol=1e-8)
+
+
+@by_name(["discrete-boundary-value-10", "discrete-integral-equation-10"])
+def test_discretised_equations_have_the_closed_solution(problem):
+    t = np.arange(1, 11) / 11  # u'' = (u + t + 1)³ / 2, u(0) = u(1) = 0
+    result = minimize(problem, np.asarray(problem.start), "bfgs")
+    np.testing.assert_allclose(result.x, 2 / (2 - t) - t - 1, atol=1 / 11**2 / 8)
 
 
 @by_name(ALL)
