@@ -1,14 +1,16 @@
 """How far the endings of gdx.minimize can be trusted, beside those of SciPy.
 
-    python tests/benchmarks/endings.py [--methods NAME ...] [--problems nist] [--cap N] [--each]
+    python tests/benchmarks/endings.py [--problems nist|mgh|scaled ...] [--methods NAME ...]
+                                       [--cap N] [--each]
 
 Each method runs with its default options and exact gradients, from the published starts. A run
 comes to be one of these, where a minimum is reached when f is within TOL of it, relative; one that
 is 0 in float64, when f is within ZERO of that at the start:
 
 solved          a success, at a published minimum
-elsewhere       a success, at another minimum: an independent solver gains nothing from there
-false success   a success, and no minimum: that solver goes on to a lower f
+elsewhere       a success, at another minimum: the Hessian is positive definite there, and an
+                independent solver gains nothing
+false success   a success, and no minimum
 false failure   no success, at a published minimum
 failure         no success, and no published minimum
 cut off         no ending: the evaluations have reached the cap
@@ -32,6 +34,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from evaluations import problems as published
 from nist_strd import regressions
 from scipy import optimize
 
@@ -45,9 +48,9 @@ VERDICTS = ("solved", "elsewhere", "false success", "false failure", "failure", 
 
 
 class Problem(NamedTuple):
-    """A function, a start, the published minima, and what an independent solver makes of a point.
+    """A function, a start, the published minima, and an independent solver.
 
-    `lowest` takes a point and returns the f to which that solver comes from there.
+    `lowest` takes a point and returns the f to which that solver goes on from there.
     """
 
     name: str
@@ -83,19 +86,54 @@ def nist() -> Iterator[Problem]:
         def f(b: Any, residuals: Any = each.residuals) -> Any:
             return np.sum(residuals(b) ** 2)
 
-        def lowest(b: Any, residuals: Any = each.residuals) -> float:
-            exact = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
-            try:
-                found = optimize.least_squares(residuals, b, jac="cs", x_scale="jac", **exact)
-            except ValueError:  # exp has overflown, and the Jacobian is NaN: certainly no minimum
-                return -np.inf
-            return 2 * found.cost
-
+        lowest = partial(by_least_squares, each.residuals)
         for i, start in enumerate(each.starts, start=1):
             yield Problem(f"{each.name}, start {i}", f, start, (each.minimum,), lowest)
 
 
-PROBLEMS = {"nist": nist}
+def by_least_squares(residuals: Callable[[Any], Any], x: Any) -> float:
+    tight = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
+    try:
+        found = optimize.least_squares(residuals, x, jac="cs", x_scale="jac", **tight)
+    except ValueError:  # exp overflows in complex numbers: nothing is known
+        return -np.inf
+    return 2 * found.cost
+
+
+def mgh() -> Iterator[Problem]:
+    """Yield the problems of Moré, Garbow and Hillstrom, from the standard starts."""
+    for each in published().PROBLEMS:
+        yield Problem(
+            str(each), each.f, np.asarray(each.start), each.minima, partial(by_newton, each.f)
+        )
+
+
+def by_newton(f: Callable[[Any], Any], x: Any) -> float:
+    derivatives = {"jac": gdx.grad(f), "hess": gdx.hessian(f)}
+    options = {"gtol": 1e-10, "maxiter": 300}
+    return optimize.minimize(f, x, method="trust-exact", options=options, **derivatives).fun
+
+
+def scaled(c: float, s: float) -> Iterator[Problem]:
+    """Yield c f(x / s) for some of them."""
+    for each in mgh():
+        if each.name in SCALED:
+            yield Problem(
+                each.name,
+                lambda x, f=each.f: c * f(x / s),
+                s * each.start,
+                tuple(c * minimum for minimum in each.minima),
+                lambda x, lowest=each.lowest: c * lowest(x / s),
+            )
+
+
+SCALED = ("watson-6", "brown-and-dennis-4", "extended-rosenbrock-2", "wood-4", "chebyquad-8")
+PROBLEMS: dict[str, Callable[[], Iterator[Problem]]] = {
+    "nist": nist,
+    "mgh": mgh,
+    **{f"scaled, {c:g} f(x)": partial(scaled, c, 1) for c in (1e-12, 1e-8, 1e8)},
+    **{f"scaled, f(x / {s:g})": partial(scaled, 1, s) for s in (1e-6, 1e6)},
+}
 
 
 def by_gdx(method: str, problem: Problem, cap: int) -> Run:
@@ -106,25 +144,21 @@ def by_gdx(method: str, problem: Problem, cap: int) -> Run:
 
 
 def by_scipy(method: str, problem: Problem, cap: int) -> Run:
-    both, counts = gdx.value_and_grad(problem.f), Counter()
+    of_point, evaluations = gdx.value_and_grad(problem.f), 0
 
-    def value_and_grad(x: Any) -> tuple[float, Any]:
-        if counts["f"] == cap:
+    def both(x: Any) -> tuple[float, Any]:
+        nonlocal evaluations
+        if evaluations == cap:
             raise CutOffError
-        counts["f"] += 1
-        value, gradient = both(x)
+        evaluations += 1
+        value, gradient = of_point(x)
         return float(value), gradient
 
-    def product(x: Any, v: Any) -> Any:
-        counts["Hv"] += 1
-        return gdx.hvp(problem.f, x, v)
-
-    newton = {"hessp": product} if method == "Newton-CG" else {}
     try:
-        result = optimize.minimize(value_and_grad, problem.start, jac=True, method=method, **newton)
+        result = optimize.minimize(both, problem.start, jac=True, method=method)
     except CutOffError:
-        return Run(problem.start, np.nan, None, "evaluation limit", counts.total())
-    return Run(result.x, result.fun, result.success, result.message, counts.total())
+        return Run(problem.start, np.nan, None, "evaluation limit", cap)
+    return Run(result.x, result.fun, result.success, result.message, evaluations)
 
 
 METHODS = {f"gdx {method}": partial(by_gdx, method) for method in OURS} | {
@@ -139,8 +173,18 @@ def verdict(problem: Problem, run: Run) -> str:
         return "solved" if run.success else "false failure"
     if not run.success:
         return "failure"
-    at_minimum = problem.reached(run.fun, problem.lowest(run.x))
-    return "elsewhere" if at_minimum else "false success"
+    if is_positive_definite(gdx.hessian(problem.f)(run.x)) and problem.reached(
+        run.fun, problem.lowest(run.x)
+    ):
+        return "elsewhere"
+    return "false success"
+
+
+def is_positive_definite(matrix: Any) -> bool:
+    try:
+        return bool(np.isfinite(np.linalg.cholesky(matrix)).all())
+    except np.linalg.LinAlgError:
+        return False
 
 
 def runs(family: str, names: list[str], cap: int) -> Iterator[tuple[Problem, str, Run, str]]:
@@ -149,17 +193,18 @@ def runs(family: str, names: list[str], cap: int) -> Iterator[tuple[Problem, str
         for name in names:
             with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
                 run = METHODS[name](problem, cap)
-                yield problem, name, run, verdict(problem, run)
+                judged = verdict(problem, run)
+            yield problem, name, run, judged
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--methods", nargs="+", metavar="NAME", choices=METHODS, default=METHODS)
-    parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=PROBLEMS)
+    parser.add_argument("--problems", nargs="+", choices=("nist", "mgh", "scaled"))
     parser.add_argument("--cap", type=int, default=CAP, metavar="N", help="evaluations of f a run")
     parser.add_argument("--each", action="store_true", help="list what cannot be trusted")
     options = parser.parse_args()
-    for family in options.problems:
+    for family in (name for name in PROBLEMS if name.startswith(tuple(options.problems or [""]))):
         counts = {name: Counter() for name in options.methods}
         for problem, name, run, verdict in runs(family, options.methods, options.cap):
             counts[name].update({verdict: 1, "evaluations": run.evaluations})
