@@ -510,7 +510,7 @@ def _(case):
 
 @row("learning_rates")
 def _(case):
-    (ax,) = gdx.plot.learning_rates(bowl, case.asarray([1.0, 1.0]), [0.25], step_num=2)
+    (ax,) = gdx.plot.learning_rates(bowl, case.asarray([1.0, 1.0]), [0.25], step_num=1)
     yield drawn(ax, "o"), STEPS
 
 

@@ -38,3 +38,9 @@ def whole(name: str, value: Any, least: int) -> int:
     if not isinstance(value, Integral) or int(value) < least:
         raise ValueError(f"{name} must be an integer, {least} or more; got {value!r}.")
     return int(value)
+
+
+def function(name: str, value: Any) -> None:
+    """Raise if a value cannot be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function; got {value!r}.")
