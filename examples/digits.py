@@ -2,7 +2,8 @@
 
 Both networks learn from 1,437 digits, 100 at a time: each step goes against the exact gradient of
 the loss of one such mini-batch. What they have learned is measured on 360 digits that they have
-never seen; those they learned from, the second network knows by heart.
+never seen; those they learned from, the second network knows by heart: its loss on them goes on
+falling when the one on unseen digits does not any more.
 
 Run it: python examples/digits.py --backend numpy --save pictures
 With another backend it trains on NumPy too, and prints both times.
@@ -43,12 +44,14 @@ def mini_batches(n: int) -> Iterator[np.ndarray]:
 
 
 def train(sizes: list[int], x: np.ndarray, t: np.ndarray):
-    """Train on the current backend; return the network, the result and the time."""
+    """Train on the current backend; return network, result, losses on unseen digits, and time."""
     xp, dtype = gdx.backend().xp, gdx.backend().dtype
     net = gdx.MLP(sizes, rng=0)
-    images, labels = gdx.asarray(x, dtype=dtype), gdx.asarray(t)
-    batches = mini_batches(len(t))
-    steps_per_epoch = len(t) // BATCH
+    unseen = gdx.asarray(x[:TEST], dtype=dtype), gdx.asarray(t[:TEST])
+    images, labels = gdx.asarray(x[TEST:], dtype=dtype), gdx.asarray(t[TEST:])
+    batches = mini_batches(len(t) - TEST)
+    steps_per_epoch = (len(t) - TEST) // BATCH
+    test_losses = []
 
     def loss(params):
         return net.loss(images, labels, params)
@@ -59,6 +62,13 @@ def train(sizes: list[int], x: np.ndarray, t: np.ndarray):
         batch = gdx.asarray(next(batches))
         return net.gradient(xp.take(images, batch, axis=0), xp.take(labels, batch), params)
 
+    def test(params):
+        test_losses.append(float(gdx.to_numpy(net.loss(*unseen, params))))
+
+    def once_an_epoch(descent):
+        if descent.step % steps_per_epoch == 0:
+            test(descent.x)
+
     start = time.perf_counter()
     result = gdx.gradient_descent(
         loss,
@@ -68,10 +78,12 @@ def train(sizes: list[int], x: np.ndarray, t: np.ndarray):
         grad=gradient,
         history=False,
         check_every=steps_per_epoch,
+        callback=once_an_epoch,
     )
+    test(result.x)
     seconds = time.perf_counter() - start
     net.params = result.x
-    return net, result, seconds
+    return net, result, test_losses, seconds
 
 
 def misread_digits(images: np.ndarray, t: np.ndarray, read: np.ndarray):
@@ -98,19 +110,22 @@ def main() -> None:
         print(f"\n{name}, {' → '.join(map(str, sizes))}")
         if gdx.backend().name != "numpy":
             with gdx.using("numpy"):
-                _, _, seconds = train(sizes, x[TEST:], t[TEST:])
+                *_, seconds = train(sizes, x, t)
             print(f"numpy: {seconds:.2f} s")
-        net, result, seconds = train(sizes, x[TEST:], t[TEST:])
+        net, result, test_losses, seconds = train(sizes, x, t)
         print(f"{gdx.backend().name}: {seconds:.2f} s, loss {result.fun:.3f}")
         learned = float(gdx.to_numpy(net.accuracy(images[TEST:, :], labels[TEST:])))
         accuracy[name] = float(gdx.to_numpy(net.accuracy(images[:TEST, :], labels[:TEST])))
         print(f"reads {learned:.3f} of the digits it learned from,")
         print(f"      {accuracy[name]:.3f} of {TEST} that were not seen in training")
-        ax = gdx.plot.loss_curve(result, label=name, ax=ax)
+        ax = gdx.plot.loss_curve(result, label=f"{name}, training", ax=ax)
+        steps, colour = [step for step, _ in result.checks], ax.lines[-1].get_color()
+        ax.plot(steps, test_losses, "--", color=colour, label=f"{name}, unseen")
     assert accuracy["softmax regression"] >= 0.95
     assert accuracy["one hidden layer"] >= 0.975
     assert accuracy["one hidden layer"] > accuracy["softmax regression"]
-    ax.set_title("Training on handwritten digits")
+    ax.legend()
+    ax.set(title="Training on handwritten digits", ylabel="loss")
     save(ax, chosen, "digits_loss.png")
     read = gdx.to_numpy(net.predict(images[:TEST, :])).argmax(axis=1)
     save(misread_digits(x[:TEST], t[:TEST], read), chosen, "digits_misread.png")

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib import style
 
 import gdx
 
 mpl.use("Agg")
+style.use("tableau-colorblind10")  # which the colour-blind can tell apart
 
 
 def options(description: str) -> argparse.Namespace:

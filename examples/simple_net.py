@@ -39,7 +39,7 @@ def main() -> None:
     print(f"after training: loss {result.fun:.3f}, accuracy {accuracy:.3f}")
     assert accuracy >= 0.95
     ax = gdx.plot.loss_curve(result)
-    ax.set_title("Training a network of nine parameters")
+    ax.set(title="Training a network of nine parameters", ylabel="loss")
     save(ax, chosen, "simple_net_loss.png")
 
 
