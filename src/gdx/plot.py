@@ -558,9 +558,11 @@ def _losses(given: Any) -> Any:
 
 def _values(f: Function, points: Any, like: Array) -> Any:
     """Return f at points of the host, as numbers of the host."""
-    rows = _points_like(points, like)
+    xs, xp = _points_like(points, like), namespace_of(like)
     with _quiet():
-        return _on_host(gathered([f(row) for row in rows], rows[0], namespace_of(like)))
+        # One row of a grid at a time: JAX compiles a stack of thousands of arrays for seconds.
+        rows = [[f(x) for x in xs[i : i + _GRID]] for i in range(0, len(xs), _GRID)]
+        return np.concatenate([_on_host(gathered(row, xs[0], xp)) for row in rows])
 
 
 @contextmanager
