@@ -407,7 +407,7 @@ def tree():
         ),
         (
             lambda: gdx.plot.descent_path(lambda x: x, np.ones((3, 2))),
-            ValueError,
+            TypeError,
             r"one number.*\(2,\)",
         ),
         (

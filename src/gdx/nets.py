@@ -360,6 +360,8 @@ def _layers(
     if dtype is not None or device is not None:
         device = where.device if device is None else device
         where = start(where.xp, device, where.dtype if dtype is None else dtype)
+    if isinstance(rng, str):
+        raise TypeError(f"rng must be an integer, a numpy.random.Generator or None; got {rng!r}.")
     generator = np.random.default_rng(rng)
 
     def new(host: Any) -> Array:

@@ -251,8 +251,8 @@ def test_f_may_return_integers():
         ("one", TypeError, "'one'"),
         (1j, TypeError, "real number"),
         (np.complex128(1j), TypeError, "real number"),
-        (np.ones(2), ValueError, r"shape \(2,\)"),
-        (np.ones((1, 0)), ValueError, r"shape \(1, 0\)"),
+        (np.ones(2), TypeError, r"shape \(2,\)"),
+        (np.ones((1, 0)), TypeError, r"shape \(1, 0\)"),
     ],
 )
 def test_what_f_may_not_return(returned, error, message):
@@ -268,7 +268,7 @@ def test_f_on_a_device_may_return_its_own_arrays(case):
     for shape in ((), (1,)):
         found = gdx.numerical_gradient(lambda x, s=shape: xp.reshape(xp.sum(x), s), x)
         np.testing.assert_allclose(gdx.to_numpy(found), [1, 1], rtol=1e-2)
-    with pytest.raises(ValueError, match=r"shape \(2,\)"):
+    with pytest.raises(TypeError, match=r"shape \(2,\)"):
         gdx.numerical_gradient(lambda x: x, x)
     found = gdx.numerical_gradient(lambda x: xp.astype(x[0] * 8, xp.int32), x[:1], h=0.25)
     np.testing.assert_array_equal(gdx.to_numpy(found), [8])

@@ -135,7 +135,7 @@ def check_one(value: Any) -> None:
     """Raise if a value of f is more than one number, or none."""
     shape = getattr(value, "shape", ())
     if math.prod(shape) != 1:
-        raise ValueError(
+        raise TypeError(
             f"f must return one number, but it returned an array of shape {tuple(shape)}. "
             "Reduce it, for example by a sum or a mean."
         )

@@ -20,7 +20,7 @@ from gdx.optimize.runs.slopes import slope
 from gdx.optimize.runs.stopping import judge
 from gdx.optimize.searches.searched import Searched
 from gdx.optimize.updates.published import sgd
-from gdx.options import positive, whole
+from gdx.options import function, positive, whole
 from gdx.trees import Tree, map_leaves
 
 
@@ -60,9 +60,10 @@ def gradient_descent(
     history : bool or int
         Which of the points before each step are kept: all, none, or every k-th.
     callback : callable, optional
-        Called before each step with a `Descent`: step, x, grad, fun, grad_norm, lr, nfev, njev.
-        Its arrays are the run's own, which later steps overwrite: copy what you keep. Returning
-        True stops; the truth of an array must be read by bool() first.
+        Called before each step, and at the end, with a `Descent`: step, x, grad, fun, grad_norm,
+        lr, nfev, njev. Its arrays are the run's own, which later steps overwrite: copy what you
+        keep. Returning True or raising StopIteration stops; the truth of an array must be read by
+        bool() first.
     verbose : bool
         Print each coordinate and its gradient before each step.
     progress : bool
@@ -97,11 +98,11 @@ def gradient_descent(
     Notes
     -----
     The status is judged at the end. *Diverged*: a value is NaN or infinite, or f ended above its
-    start. *Converged*: the relative gradient max \|g_i\| max(\|x_i\|, 1) / max(\|f\|, 1) is at most
-    eps^(1/3) (Dennis and Schnabel 1983, eq. 7.2.5), and the last step changed x by no more than
-    that, relatively. *Hardly moved*: all steps together did. *Step limit*: none of these. The
-    gradient is the one of the last step. Ctrl-C ends the run, which returns the best point seen
-    with the status *interrupted*.
+    start. *Converged*: nothing is left to gain, as `minimize` says it of a run that comes to one of
+    its limits. *Hardly moved*: all steps together changed x by less than eps^(1/3) of its size.
+    *Step limit*: none of these. The advice follows the curvature along the last steps. The gradient
+    is the one of the last step. Ctrl-C ends the run, which returns the best point seen with the
+    status *interrupted*.
 
     A Dask array is computed at every check; that is the only place where it must be.
 
@@ -130,6 +131,9 @@ def gradient_descent(
     >>> gdx.gradient_descent(f, [-3.0, 4.0], step_num=3, line_search="bb").success
     True
     """
+    function("f", f)
+    if callback is not None:
+        function("callback", callback)
     lr = positive("lr", lr, " To maximise f, minimise lambda x: -f(x).")
     step_num = whole("step_num", step_num, 0)
     check_every = whole("check_every", check_every, 1)

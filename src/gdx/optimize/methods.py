@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -150,14 +151,24 @@ def chosen(method: object) -> Method | Optimizer:
     """Return the method of a name, or the one that was given."""
     if isinstance(method, Method | Optimizer):
         return method
-    made = METHODS.get(method.lower()) if isinstance(method, str) else None
+    made = _BY_LETTERS.get(_letters(method)) if isinstance(method, str) else None
     if callable(method):
         name = getattr(method, "__name__", "adam")
         raise ValueError(f"method must be made by a call, {name}(0.01); got the function {name}.")
     if made is None:
         names = ", ".join(map(repr, METHODS))
+        near = get_close_matches(str(method).lower(), METHODS, 1)
+        meant = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"method must be one of {names}, or an optimizer such as gdx.optimize.adam(0.01); "
-            f"got {method!r}."
+            f"got {method!r}.{meant}"
         )
     return made()
+
+
+def _letters(name: str) -> str:
+    """Return what is left of a name without case, spaces and signs."""
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+_BY_LETTERS = {_letters(name): made for name, made in METHODS.items()}

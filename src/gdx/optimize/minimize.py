@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from numbers import Real
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -23,8 +23,23 @@ from gdx.optimize.runs.points import own_copy, stacked
 from gdx.optimize.runs.progress import progress_bar
 from gdx.optimize.runs.slopes import slope
 from gdx.optimize.updates.optimizer import Optimizer
-from gdx.options import not_negative, positive, whole
+from gdx.options import function, not_negative, positive, whole
 from gdx.trees import Tree, coarsest_epsilon, is_tree, leaves
+
+# What SciPy calls otherwise.
+_OF_SCIPY = {
+    "jac": "write grad=, a function of x that returns the gradient, or True",
+    "hess": "write hvp=, a function of x and v that returns the Hessian times v",
+    "hessp": "write hvp=, a function of x and v",
+    "args": "write a lambda, as in minimize(lambda x: f(x, a), x0)",
+    "options": "write its entries as arguments, as in minimize(f, x0, max_steps=100)",
+    "maxiter": "write max_steps=",
+    "maxfun": "write max_nfev=",
+    "maxfev": "write max_nfev=",
+    "disp": "write progress=True, or print the result",
+    "constraints": "it has bounds= alone; add a penalty for others to f",
+    "return_all": "write history=True",
+}
 
 
 @on_device_of(1)
@@ -52,6 +67,7 @@ def minimize(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 100,
     batch: bool = False,
+    **others: Never,
 ) -> OptimizeResult | BatchResult:
     r"""Minimise a function of one or many arrays, which never leave their device.
 
@@ -150,23 +166,24 @@ def minimize(
 
     Notes
     -----
-    Who comes from ``scipy.optimize.minimize`` finds `jac` as `grad`, `hessp` as `hvp`, `gtol` as
-    `tol`, `maxiter` as `max_steps` and `maxfun` as `max_nfev`; for `args`, write a lambda, and
-    `options` are arguments. "l-bfgs-b" is another name of "l-bfgs".
+    Who comes from ``scipy.optimize.minimize`` finds `jac` as `grad`, `hessp` as `hvp`, `maxiter` as
+    `max_steps` and `maxfun` as `max_nfev`; for `args`, write a lambda, and `options` are arguments.
+    "l-bfgs-b" is another name of "l-bfgs".
 
-    Nothing is left to gain where two things hold at two looks in a row. The model of the method
-    (the inverse Hessian of a quasi-Newton method, the curvature along the last step of others)
-    falls from here to its minimum by no more than eps^(2/3) \|f\|. And no element of the relative
-    gradient, \|x_i g_i\| / \|f\|, is larger than eps^(2/5) (Dennis and Schnabel 1983, Numerical
-    Methods for Unconstrained Optimization, eq. 7.2.5). Where f is small beside its fall since the
-    start, both bounds have a share of that fall, eps^(5/3) and eps^(5/6), since the minimum may be
-    0.
+    By default, a run has converged where, at two looks in a row, nothing is left to gain. That is
+    so where the model of the method (the inverse Hessian of a quasi-Newton method, the curvature
+    along the last step of others) falls from here to its minimum by no more than eps^(2/3) \|f\|,
+    and no element of the relative gradient, \|x_i g_i\| / \|f\|, is larger than eps^(2/5) (Dennis
+    and Schnabel 1983, Numerical Methods for Unconstrained Optimization, eq. 7.2.5). If the minimum
+    is 0, nothing is small beside f; then f must have come down to eps^(5/3) of its fall, and x must
+    be as near to the minimum of the model as eps^(2/3) of the way from the start, or of its size.
+    Numerical gradients have eps^(2/3) in place of eps. A run that comes to one of its limits is
+    judged once more, by eps^(1/6) for the gradient, eps^(6/5) for f and eps^(3/5) for x.
 
     *Precision limit* means that f cannot show, in its dtype, what another step gains. It is a
-    success if nothing is left to gain; then the bounds are eps^(1/6) for the relative gradient,
-    and eps^(6/5) and eps^(3/5) for the shares. *No reaction* means that f does not change at all
-    within the steps of numerical differences, and *unbounded* that f falls without an end in
-    sight; they are none.
+    success if nothing is left to gain, or if no \|g_i\| max(\|x_i\|, 1) / max(\|f\|, 1) is larger
+    than eps^(1/3). *No reaction* means that f does not change at all within the steps of numerical
+    differences, and *unbounded* that f falls without an end in sight; they are none.
 
     A value that is NaN or infinite makes a line search go back; a run that cannot go on returns the
     best point seen and its status. So does Ctrl-C, with the status *interrupted*; it leaves the
@@ -200,6 +217,13 @@ def minimize(
     >>> result.message
     '3 of 3 problems converged.'
     """
+    for name in others:
+        meant = _OF_SCIPY.get(name, "see help(gdx.minimize) for its options")
+        raise TypeError(f"minimize() has no option {name!r}: {meant}.")
+    function("f", f)
+    for name, given in (("callback", callback), ("hvp", hvp)):
+        if given is not None:
+            function(name, given)
     max_steps = whole("max_steps", max_steps, 0)
     check_every = whole("check_every", check_every, 1)
     checkpoint_every = whole("checkpoint_every", checkpoint_every, 1)

@@ -79,6 +79,13 @@ class DescentResult:
         """Unpack into the end and the way to it, as ``x, history``."""
         return iter((self.x, self.history))
 
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, key: int | str) -> Any:
+        """Return x or the history by its place, or any attribute by its name."""
+        return getattr(self, key) if isinstance(key, str) else (self.x, self.history)[key]
+
     def __repr__(self) -> str:
         """Show one line per field, without the history."""
         shown = ("message", "status", "success", "fun", "x", "gradient", "nit", "nfev")
@@ -146,10 +153,14 @@ class OptimizeResult:
     gradient: str
     history: History | None
 
+    def __getitem__(self, name: str) -> Any:
+        """Return an attribute by its name, as of SciPy's results."""
+        return getattr(self, name)
+
     def __repr__(self) -> str:
         """Show one line per field, as SciPy does, without the history."""
-        shown = ("message", "success", "status", "fun", "x", "nit", "grad", "nfev", "njev")
-        return _lines(self, shown)
+        shown = ("message", "success", "status", "fun", "x", "nit", "grad", "gradient")
+        return _lines(self, (*shown, "nfev", "njev"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,11 +201,15 @@ class BatchResult:
     njev: int
     gradient: str
 
+    def __getitem__(self, name: str) -> Any:
+        """Return an attribute by its name, as of SciPy's results."""
+        return getattr(self, name)
+
     def __repr__(self) -> str:
         """Show one line per field, as SciPy does, and of long arrays the ends."""
-        shown = ("message", "success", "fun", "x", "nit", "grad", "nfev", "njev")
+        shown = ("message", "success", "fun", "x", "nit", "grad", "gradient", "nfev", "njev")
         with np.printoptions(threshold=20, edgeitems=2):
-            lines = [f"{name:>7}: {_on_host(getattr(self, name))}" for name in shown]
+            lines = [f"{name:>8}: {_on_host(getattr(self, name))}" for name in shown]
         return "\n".join(lines)
 
 

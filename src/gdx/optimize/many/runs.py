@@ -107,6 +107,7 @@ class Run(ABC):
     def finished(self, code: Array) -> tuple[Point, Array, Array]:
         """Return the points that are the result, how they ended, and which are a success."""
 
+    @np.errstate(all="ignore")
     def judged(self, code: Array, point: Point, limits: Limits) -> tuple[Array, Array]:
         """Return how problems ended, with what is seen at their ends, and which are a success.
 

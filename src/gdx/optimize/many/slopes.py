@@ -27,7 +27,7 @@ from gdx.backends import (
 from gdx.caller import warn
 from gdx.numerical.values import beside_x
 from gdx.optimize.runs.bounds import Box
-from gdx.optimize.runs.slopes import Function, Given, Slope, Together, warn_if_elsewhere
+from gdx.optimize.runs.slopes import Function, Given, Slope, Together, check_grad, warn_if_elsewhere
 
 
 def values_of(value: Any, x: Array) -> Array:
@@ -159,6 +159,7 @@ def _total(x: Array) -> Array:
 
 def slope_of_many(f: Function, grad: Any, box: Box | None) -> Slope:
     """Return what gives the values and gradients at stacks of points, and how: its `name`."""
+    check_grad(grad)
     if callable(grad):
         return Given(f, grad)
     if grad is True:
@@ -167,9 +168,4 @@ def slope_of_many(f: Function, grad: Any, box: Box | None) -> Slope:
         return Differences(f, box)
     if grad == "exact":
         return Stacked(f, None)
-    if grad is None:
-        return Stacked(f, Differences(f, box))
-    raise ValueError(
-        f"grad must be 'exact', 'numerical', a function, True where f returns both its values and "
-        f"their gradients, or None; got {grad!r}."
-    )
+    return Stacked(f, Differences(f, box))

@@ -278,6 +278,7 @@ def slope(
     and JAX do not tell if `f` takes a number out of an array, which then is a constant to them: of
     theirs, it must agree with a difference quotient.
     """
+    check_grad(grad)
     if callable(grad):
         return Given(f, grad)
     if grad is True:
@@ -289,11 +290,6 @@ def slope(
         if not exact.depends:
             warn(IGNORED, RuntimeWarning)
         return exact
-    if grad is not None:
-        raise ValueError(
-            f"grad must be 'exact', 'numerical', a function, True where f returns both its value "
-            f"and its gradient, or None; got {grad!r}."
-        )
     try:
         exact = Exact(f, x)
     except TracingError as error:
@@ -304,6 +300,16 @@ def slope(
     if not exact.depends:
         return _numerical(f, x, bounds, Counts(nfev=exact.counts.nfev))
     return ExactWhereTraced(exact, bounds)
+
+
+def check_grad(grad: object) -> None:
+    """Raise if it is no way to have a gradient."""
+    by_name = isinstance(grad, str) and grad in ("exact", "numerical")
+    if not (grad is None or grad is True or callable(grad) or by_name):
+        raise ValueError(
+            f"grad must be 'exact', 'numerical', a function, True where f returns both its value "
+            f"and its gradient, or None; got {grad!r}."
+        )
 
 
 def _agrees(exact: Exact, x: Tree, bounds: Any) -> bool:
@@ -322,9 +328,12 @@ def _beside(x: Tree, bounds: Any) -> tuple[Tree, Tree]:
     """Return two points on either side of another, within the bounds."""
     h, rng, box = coarsest_epsilon(x) ** (1 / 3), np.random.default_rng(0), boxes(bounds, x)
     steps = map_leaves(lambda leaf: h * _like(rng.standard_normal(leaf.shape), leaf), x)
-    low = map_leaves(lambda leaf, step: leaf - step, x, steps)
-    high = map_leaves(lambda leaf, step: leaf + step, x, steps)
+    low, high = map_leaves(_moved, x, map_leaves(lambda s: -s, steps)), map_leaves(_moved, x, steps)
     return (low, high) if box is None else (nearest(box, low), nearest(box, high))
+
+
+def _moved(x: Array, step: Array) -> Array:
+    return namespace_of(x).asarray(x + step)  # NumPy makes a scalar of no dimensions
 
 
 def _like(values: Any, x: Array) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gdx.backends import Array, namespace_of
+from gdx.backends import Array, is_array, namespace_of
 from gdx.devices import on_device_of
 from gdx.optimize.updates.segments import Link, OptimizerState, Rate, Step, runner, working_dtype
 from gdx.options import not_negative, positive
@@ -97,6 +97,7 @@ class Optimizer:
             learning rate.
         """
         self._descending()
+        _check(state, params)
         return runner(self.links, params, adds=False)(grad, state, params)
 
     def apply(self, grad: Tree, state: OptimizerState, params: Tree) -> tuple[Tree, OptimizerState]:
@@ -106,6 +107,7 @@ class Optimizer:
         overwritten: do not use the old ones afterwards. `grad` is never changed. Parameters,
         errors and the rest are as for `update`; many steps cost less by `runner`.
         """
+        _check(state, params)
         return self.runner(params)(grad, state, params)
 
     def runner(self, params: Tree) -> Step:
@@ -121,6 +123,32 @@ class Optimizer:
         raise ValueError(
             f"{self!r} has no learning rate: it would climb. Put an optimizer at the end of it, "
             f"for example chain({', '.join(map(repr, self.links))}, sgd(0.01))."
+        )
+
+
+def _check(state: OptimizerState, params: Tree) -> None:
+    """Raise what is wrong with a state of other parameters."""
+    if not isinstance(state, OptimizerState):
+        raise TypeError(
+            "state must be what init or the last step returned; got a "
+            f"{type(state).__name__}. The arguments are grad, state, params."
+        )
+    arrays = leaves(params)
+    for leaf in arrays:
+        if not is_array(leaf):
+            raise TypeError(
+                f"params must hold arrays; got {leaf!r}. The arguments are grad, state, params; "
+                "gdx.asarray makes an array of numbers."
+            )
+    shapes = [leaf.shape for leaf in arrays]
+    kept = [slots[0].shape if slots else None for slots in state.slots]
+    fits = len(kept) == len(shapes) and all(
+        found in (None, shape) for found, shape in zip(kept, shapes, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"state must be that of params, of the shapes {[*map(tuple, shapes)]}; it is of arrays "
+            f"of the shapes {kept}. Begin anew: state = optimizer.init(params)."
         )
 
 
