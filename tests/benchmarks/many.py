@@ -9,8 +9,7 @@ import numpy as np
 import peers
 from cases import Bar, Case, Variants
 
-from gdx.optimize.many.batches import minimize_many
-from gdx.optimize.methods import lbfgs
+import gdx
 
 TOL, MAX_STEPS = 1e-6, 500
 
@@ -68,13 +67,11 @@ class Fits:
 
 
 def fits(problem: Fits) -> Variants:
-    options = {"method": lbfgs(), "tol": TOL, "max_steps": MAX_STEPS}
+    options = {"batch": True, "tol": TOL, "max_steps": MAX_STEPS}
     start = problem.start
     variants: Variants = {
-        "gdx": lambda: minimize_many(problem.values, start, **options),
-        "gdx, gradient by hand": lambda: minimize_many(
-            problem.by_hand, start, grad=True, **options
-        ),
+        "gdx": lambda: gdx.minimize(problem.values, start, **options),
+        "gdx, gradient by hand": lambda: gdx.minimize(problem.by_hand, start, grad=True, **options),
     }
     if len(start) <= 1_000:
         variants["scipy, one by one"] = lambda: scipy_fits(problem)

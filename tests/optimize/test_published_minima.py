@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from problems import PROBLEMS
@@ -119,6 +121,19 @@ def test_no_worse_than_scipy(problem, method):
         pytest.skip(f"SciPy's {METHODS[method]} ends at f = {theirs.fun:.6g}")
     ours = minimize(problem, start, method)
     assert ours.fun <= theirs.fun + tol * min(1, float(problem.f(start))) + 1e-6 * theirs.fun
+
+
+def test_models_of_nist_have_the_certified_sums_of_squares(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    from nist_strd import regressions
+
+    found = {
+        each.name: (np.sum(each.residuals(each.at) ** 2), each.minimum) for each in regressions()
+    }
+    assert len(found) == 27
+    for name, (fun, minimum) in found.items():
+        # The parameters have eleven digits, too few for Lanczos1, whose minimum is 1e-25.
+        assert fun == pytest.approx(minimum, rel=1e-9, abs=1e-20), name
 
 
 # The functions themselves, beside figures and closed forms from elsewhere.

@@ -103,11 +103,11 @@ def numerical_gradient(
     Raises
     ------
     TypeError
-        If `x` does not hold numbers, or `f` returns something that is not a real number, or is not
-        analytic where a complex step is taken.
+        If `x` does not hold numbers, or `f` returns something that is not one real number, or is
+        not analytic where a complex step is taken.
     ValueError
-        If `f` returns more than one number, or changes its argument, or an option is not one of the
-        above, or `x` lies outside its bounds.
+        If `f` changes its argument, or an option is not one of the above, or `x` lies outside its
+        bounds.
     MemoryError
         If memory runs out at one point.
     RuntimeError
