@@ -80,7 +80,6 @@ def train(sizes: list[int], x: np.ndarray, t: np.ndarray):
         check_every=steps_per_epoch,
         callback=once_an_epoch,
     )
-    test(result.x)
     seconds = time.perf_counter() - start
     net.params = result.x
     return net, result, test_losses, seconds

@@ -391,7 +391,7 @@ def test_results_are_told_apart_by_identity():
 def test_f_that_returns_an_array():
     with pytest.raises(TypeError, match=r"one number.*shape \(2,\)"):
         gdx.gradient_descent(lambda x: x, START)
-    with pytest.raises(ValueError, match=r"one number.*shape \(2,\)"):
+    with pytest.raises(TypeError, match=r"one number.*shape \(2,\)"):
         gdx.gradient_descent(lambda x: x, START, grad="numerical")
 
 

@@ -543,9 +543,9 @@ def test_it_is_printed_as_scipy_prints_it():
     problems = Decays(2000)
     shown = repr(minimized(problems, problems.start))
     assert shown.startswith(
-        "message: 2,000 of 2,000 problems converged.\nsuccess: [ True  True ..."
+        " message: 2,000 of 2,000 problems converged.\n success: [ True  True ..."
     )
-    assert "\n   nfev: " in shown
+    assert "\n    nfev: " in shown
     assert len(shown) < 1000
 
 
