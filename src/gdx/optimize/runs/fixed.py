@@ -49,6 +49,7 @@ class FixedStep(ABC):
     """
 
     patience = math.inf
+    reads_gain = True
     boxes: Tree | None = None
     last_gradient = True  # whether it is taken at the end, too, where no step needs it
     grad_is_of_last_step = False
@@ -79,7 +80,9 @@ class FixedStep(ABC):
         if self.watches:
             if self.start is None:
                 self.start = self.kept()
-            here = Passed(self.steps, self.kept(), self.copied(self.grad))
+            given = self.slope.name == "given"  # and its memory may be used again
+            grad = self.copied(self.grad) if given else self.grad
+            here = Passed(self.steps, self.kept(), grad)
             self.passed = [*self.passed[-1:], here]
         self.step()
         return None
@@ -163,7 +166,10 @@ class FixedStep(ABC):
         run has overflowed, the points are earlier ones; the first is the start, if that is given.
         """
         points = [start] if start else []
-        points += [*self.passed, self._latest()]
+        points += self.passed
+        latest = self._latest()
+        if not points or latest is not points[-1]:
+            points.append(latest)
         for old, new in zip(points[-2::-1], points[:0:-1], strict=True):
             s, y = (
                 map_leaves(_difference, a, b) for a, b in ((new.x, old.x), (new.grad, old.grad))
@@ -204,9 +210,7 @@ class FixedStep(ABC):
     def _products(self, *pairs: tuple[Tree, Tree]) -> list[float]:
         """Return products of trees, taken for vectors."""
         found = [
-            namespace_of(a).sum(a * b)
-            for pair in pairs
-            for a, b in zip(*map(leaves, pair), strict=True)
+            _flat(a) @ _flat(b) for pair in pairs for a, b in zip(*map(leaves, pair), strict=True)
         ]
         _, numbers, _ = self.reads(0.0, found)
         each = len(numbers) // len(pairs)
@@ -329,6 +333,10 @@ def _beside(lr: float, x: Array) -> Array:
 
 def _stepped(x: Array, g: Array, rate: Array) -> Array:
     return _difference(x, rate * g)
+
+
+def _flat(x: Array) -> Array:
+    return x if len(x.shape) == 1 else namespace_of(x).reshape(x, (-1,))
 
 
 def _difference(x: Array, y: Array) -> Array:

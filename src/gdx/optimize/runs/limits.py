@@ -12,6 +12,8 @@ from gdx.optimize.runs.loop import Seen, Stepper, relative_change
 
 # So many roundings of f are no progress.
 _NOISE = 100
+# Where f changes by more than this share between two looks, there is more to gain.
+_STEADY = 1e-3
 # At so many looks in a row, nothing must be left to gain: one model of f may be wrong.
 CONFIRMED = 2
 _REMEMBERED = (
@@ -139,10 +141,17 @@ class Limits:
         elif self._hardly_changed(seen, stepper, last):
             return Status.HARDLY_CHANGED
         if self.gtol is None:
-            done = self.at_minimum(seen, stepper)
+            done = self._steady(seen, last, stepper) and self.at_minimum(seen, stepper)
             self.confirmed = self.confirmed + 1 if done else 0
         self._watch(seen)
         return None
+
+    def _steady(self, seen: Seen, last: float, stepper: Stepper) -> bool:
+        """Tell whether it pays to ask for the gain, where that must be read from the device."""
+        if not stepper.reads_gain:
+            return True
+        change = abs(last - seen.fun)
+        return change <= _STEADY * abs(seen.fun) + _STEADY**2 * abs(self.start - seen.fun)
 
     def _hardly_changed(self, seen: Seen, stepper: Stepper, last: float) -> bool:
         """Tell whether a change is within a tolerance, and remember which."""

@@ -44,6 +44,7 @@ class Stepper(Protocol):
         """The gradient there."""
 
     watches: bool  # the change of x, which costs something
+    reads_gain: bool  # whether the gain costs something, too
 
     def moved(self) -> float:
         """Return the largest relative change of an element of x at the last step.

@@ -26,29 +26,28 @@ def judge(start: Seen, end: Seen, stepper: Stepper, lr: float) -> tuple[Status, 
         )
     if end.grad is None:
         return Status.STEP_LIMIT, "No step was asked for: step_num is 0."
-    longest, shortest = lr, lr
-    if isinstance(stepper, FixedStep):
-        longest, shortest = stepper.secants(Passed(0, start.x, start.grad))
-    shorter = f"lr={longest if longest < lr / _SWINGS else lr / 10:.2g}"
-    if not end.finite:
-        return Status.DIVERGED, (
-            f"Diverged: x or f became NaN or infinite within {end.step} steps, and x is the best "
-            f"point seen. Try a smaller learning rate, for example {shorter}."
-        )
     fall = start.fun - end.fun
-    if -fall > 10 * eps * max(1.0, abs(start.fun)):
+    if not end.finite or -fall > 10 * eps * max(1.0, abs(start.fun)):
+        what = (
+            f"f rose from {start.fun:.6g} to {end.fun:.6g} in {end.step} steps."
+            if end.finite
+            else f"x or f became NaN or infinite within {end.step} steps, and x is the best point "
+            "seen."
+        )
+        longest, _ = _secants(stepper, lr, start)
         return Status.DIVERGED, (
-            f"Diverged: f rose from {start.fun:.6g} to {end.fun:.6g} in {end.step} steps. Try a "
-            f"smaller learning rate, for example {shorter}."
+            f"Diverged: {what} Try a smaller learning rate, for example {_shorter(lr, longest)}."
         )
     norm = f"the largest absolute value in the gradient {{}} {end.grad_norm:.2g}"
     if end.grad_norm == 0 or (end.step and _nothing_left(stepper, end, fall, eps)):
         return Status.CONVERGED, f"Converged: {norm.format('fell to')} in {end.step} steps."
     still = norm.format("is still")
+    longest, shortest = _secants(stepper, lr)
     if lr > _SWINGS * longest:
         return Status.STEP_LIMIT, (
             f"Step limit: the steps swing from one side of the minimum to the other, and after "
-            f"{end.step} of them {still}. Try a smaller learning rate, for example {shorter}."
+            f"{end.step} of them {still}. Try a smaller learning rate, for example "
+            f"{_shorter(lr, longest)}."
         )
     way = _largest(_change, end.x, start.x)
     creeps = lr < _CREEPS * shortest
@@ -69,8 +68,23 @@ def judge(start: Seen, end: Seen, stepper: Stepper, lr: float) -> tuple[Status, 
 
 
 def _nothing_left(stepper: Stepper, end: Seen, fall: float, eps: float) -> bool:
-    known = stepper.gain(), stepper.slopes(), stepper.reach(), end.fun, fall, eps
-    return bool(nothing_left(*known, stepper.slope.name, ENDED))
+    gain, scale = stepper.gain(), (end.fun, fall, eps, stepper.slope.name, ENDED)
+    if gain == math.inf or not nothing_left(gain, 0.0, 0.0, *scale):
+        return False
+    return bool(nothing_left(gain, stepper.slopes(), stepper.reach(), *scale))
+
+
+def _secants(stepper: Stepper, lr: float, start: Seen | None = None) -> tuple[float, float]:
+    """Return steps to the minimum of a parabola; of a line search, which needs none, its own."""
+    if not isinstance(stepper, FixedStep):
+        return lr, lr
+    if start is None:
+        return stepper.known_secants
+    return stepper.secants(Passed(0, start.x, start.grad))
+
+
+def _shorter(lr: float, longest: float) -> str:
+    return f"lr={longest if longest < lr / _SWINGS else lr / 10:.2g}"
 
 
 def _size(x: Any, xp: Any) -> Any:

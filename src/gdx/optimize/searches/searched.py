@@ -141,6 +141,7 @@ class Searched:
     ) -> None:
         self.objective, self.direction, self.search, self.box = objective, direction, search, box
         self.slope, self.form, self.patience = objective.slope, objective.x, patience
+        self.reads_gain = False
         self.point: Point
         self.ahead: Ahead
         self.square: float | None = None  # gᵀg at the start, from where there is no way ahead yet
