@@ -381,7 +381,7 @@ def _window(points: Any, like: Array) -> Any:
     lower, upper = points.min(axis=0), points.max(axis=0)
     centre, size = (lower + upper) / 2, upper - lower
     largest = np.abs(centre).max()
-    # Less than this is rounding, of which no grid can be made, or a path along one axis.
+    # A smaller side has no width: all of it is rounding, or the path runs along one axis.
     nothing = max(1000 * epsilon_of(like) * largest, 1e-6 * size.max())
     if size.max() <= nothing:
         size = np.full(2, max(1.0, largest))

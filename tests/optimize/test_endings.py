@@ -152,6 +152,21 @@ def test_the_result_says_which_tolerance_ended_it(method, name):
     assert f"{name}=0.0001" in result.message
 
 
+@pytest.mark.parametrize("name", TOLERANCES)
+def test_tolerances_of_changes_for_many_problems(name):
+    def f(x):
+        return 1 + rosenbrock(x.T)
+
+    starts = np.asarray([[-1.2, 1.0], [0.3, 2.0], [2.0, 2.0]])
+    exact, loose = (
+        gdx.minimize(f, starts, batch=True, tol=0, max_steps=500, **{name: bound})
+        for bound in (0.0, 1e-6)
+    )
+    assert {*loose.status} == {gdx.Status.HARDLY_CHANGED}
+    assert loose.nfev < exact.nfev
+    np.testing.assert_allclose(loose.fun, 1, atol=1e-3)  # a small change says little of x itself
+
+
 def test_a_change_of_x_is_that_of_each_element():
     """Beside a large element, a small one has far to go."""
 

@@ -172,7 +172,7 @@ def judged(
 
 
 def endless(ending: Ending, point: Point) -> Array:
-    """Tell of which problems f seems to fall without end, as `Limits.endless` does."""
+    """Return for each problem whether f seems to fall without end; see `Limits.endless`."""
     xp, eps = namespace_of(point.fun), rounding(point)
     start = ending.start
     far = start.fun - point.fun > (xp.abs(start.fun) + start.norm) / eps
@@ -195,17 +195,16 @@ def met(
     if old is None:
         return ends
     fell, height = xp.abs(new.fun - old.fun), xp.maximum(xp.abs(new.fun), xp.abs(old.fun))
-    hardly = fell <= limits.ftol * xp.maximum(height, xp.ones_like(height)) if limits.ftol else None
+    changes = []
+    if limits.ftol:
+        changes.append(fell <= limits.ftol * xp.maximum(height, xp.ones_like(height)))
     if limits.watches:
         moved = size(relative_changes(new.x, old.x), new.fun.dtype)
-        both = (moved <= limits.rtol) & (fell <= limits.rtol * height)
-        within = both if limits.rtol else moved <= limits.xtol
-        if limits.rtol and limits.xtol:
-            within = within | (moved <= limits.xtol)
-        hardly = within if hardly is None else hardly | within
-    if hardly is not None:
-        ends.append((Status.HARDLY_CHANGED, hardly))
-    return ends
+        if limits.xtol:
+            changes.append(moved <= limits.xtol)
+        if limits.rtol:
+            changes.append((moved <= limits.rtol) & (fell <= limits.rtol * height))
+    return [*ends, *((Status.HARDLY_CHANGED, small) for small in changes)]
 
 
 class ManySearched:

@@ -50,7 +50,7 @@ class LBFGS(Direction):
         self.diagonal = np.zeros(n)
 
     def first(self, point: Point, square: float) -> Ahead:
-        """Return the way against the gradient, with a first step of length one."""
+        """Forget all pairs, and return the way against the gradient."""
         self._forget()
         return super().first(point, square)
 
@@ -128,7 +128,7 @@ class BFGS(Direction):
         self.gamma, self.updates = 1.0, 0
 
     def first(self, point: Point, square: float) -> Ahead:
-        """Return the way against the gradient, with a first step of length one."""
+        """Forget all updates, and return the way against the gradient."""
         if self.updates:
             self._forget()
         return super().first(point, square)
